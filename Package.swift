@@ -1,0 +1,48 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// No package is named here, ever: the C libraries are the distribution's, found by pkg-config.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "tallypost",
+    products: [.executable(name: "tallypost", targets: ["tallypost"])],
+    targets: [
+        // C libraries of the distribution: a module map and a shim.h each, nothing more.
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CLinux"),
+
+        .target(name: "TallypostCore", swiftSettings: strict),
+        .target(
+            name: "TallypostSQLite", dependencies: ["TallypostCore", "CSQLite", "CLinux"],
+            resources: [.embedInCode("SQL")], swiftSettings: strict),
+        .target(
+            name: "TallypostPostgres", dependencies: ["TallypostCore", "CPostgres", "CLinux"],
+            resources: [.embedInCode("SQL")], swiftSettings: strict),
+        .target(name: "TallypostDelivery", dependencies: ["TallypostCore", "CCurl", "CCrypto", "CLinux"], swiftSettings: strict),
+        .target(name: "TallypostRelay", dependencies: ["TallypostCore", "CLinux"], swiftSettings: strict),
+        .executableTarget(
+            name: "tallypost",
+            dependencies: [
+                "TallypostCore", "TallypostSQLite", "TallypostPostgres", "TallypostDelivery", "TallypostRelay", "CMicrohttpd",
+                "CLinux",
+            ],
+            swiftSettings: strict),
+
+        // The simulator's store and world: used by the tests and by the long campaign's program.
+        .target(name: "Simulator", dependencies: ["TallypostCore"], path: "Tests/Simulator", swiftSettings: strict),
+
+        .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore"], swiftSettings: strict),
+    ]
+)

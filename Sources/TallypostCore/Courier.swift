@@ -1,0 +1,84 @@
+/// One attempt to be made: what the relay's mind hands to the courier.
+public struct Delivery: Sendable {
+    /// The leased task.
+    public let task: ClaimedTask
+    /// Where it goes; also the key of the place in flight that it takes.
+    public let origin: Origin
+    /// Longest time of the request.
+    public let timeout: TimeSpan
+    /// When the task may not be sent any more, for the header that tells the receiver; nil: never.
+    public let deadline: Timestamp?
+
+    /// Memberwise.
+    public init(task: ClaimedTask, origin: Origin, timeout: TimeSpan, deadline: Timestamp?) {
+        self.task = task
+        self.origin = origin
+        self.timeout = timeout
+        self.deadline = deadline
+    }
+}
+
+/// How an attempt ended.
+public struct Answer: Sendable {
+    /// The task's `id`.
+    public var id: Int64
+    /// The epoch under which it was sent.
+    public var epoch: Int64
+    /// What came back.
+    public var result: Result
+    /// From the start of the request to the end of the answer.
+    public var duration: TimeSpan
+
+    /// What came back.
+    public enum Result: Sendable {
+        /// An HTTP answer, whole or with its body cut at the bound.
+        case response(Response)
+        /// No (whole) answer: DNS, connection, TLS, timeout, a broken stream. Worth another try. The text is for a person.
+        case unanswered(String)
+        /// The request was not sent and never may be: a forbidden address, a URL or header that cannot be sent.
+        case refused(String)
+    }
+
+    /// An HTTP answer.
+    public struct Response: Sendable {
+        /// The HTTP status.
+        public var status: Int
+        /// `Retry-After`, already turned into a span; nil when absent or garbage.
+        public var retryAfter: TimeSpan?
+        /// `Tallypost-Retry: no`.
+        public var forbidsRetry: Bool
+        /// The body's first bytes, at most 64 KiB.
+        public var body: [UInt8]
+        /// Whether the body went on beyond them.
+        public var bodyWasCut: Bool
+
+        /// Memberwise.
+        public init(status: Int, retryAfter: TimeSpan? = nil, forbidsRetry: Bool = false, body: [UInt8] = [], bodyWasCut: Bool = false) {
+            self.status = status
+            self.retryAfter = retryAfter
+            self.forbidsRetry = forbidsRetry
+            self.body = body
+            self.bodyWasCut = bodyWasCut
+        }
+    }
+
+    /// Memberwise.
+    public init(id: Int64, epoch: Int64, result: Result, duration: TimeSpan) {
+        self.id = id
+        self.epoch = epoch
+        self.result = result
+        self.duration = duration
+    }
+}
+
+/// Makes attempts. One courier belongs to one thread, the dispatch loop's.
+public protocol Courier: AnyObject {
+    /// Starts the request; never blocks. Its answer comes out of a later ``collect(into:)``, always exactly one.
+    func send(_ delivery: Delivery)
+
+    /// Appends the answers that came since the last call.
+    func collect(into answers: inout [Answer])
+
+    /// Drops every request under way without an answer and closes the connections.
+    func close()
+}

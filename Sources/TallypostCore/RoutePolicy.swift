@@ -1,0 +1,48 @@
+/// What the relay's mind knows of a route. How a request looks on the wire (URL, secrets, headers, TLS) is the courier's.
+public struct RoutePolicy: Sendable, Equatable {
+    /// What a failed head does to the tasks behind it on its ordering key. A head that will be retried always blocks.
+    public enum WhenFailed: String, Sendable, CaseIterable {
+        /// They wait until a person retries or cancels it.
+        case block
+        /// They go on.
+        case skip
+    }
+
+    /// The task type it serves.
+    public var type: String
+    /// Where its tasks go, unless a row has its own `target_url`.
+    public var origin: Origin
+    /// Longest time of one request, from the first byte of the connection to the last of the answer.
+    public var timeout: TimeSpan
+    /// Attempts at most; 0: for ever.
+    public var maxAttempts: Int
+    /// When to try again.
+    public var retry: RetryPolicy
+    /// A task not sent so long after `created_at` ends as `timeout`; nil: never. A row's own `deadline_at` goes first.
+    public var deadline: TimeSpan?
+    /// How long a claim holds a task. At least `timeout` and a margin.
+    public var lease: TimeSpan
+    /// Requests in flight at once to one destination.
+    public var concurrency: Int
+    /// What a failed head does to its ordering key.
+    public var whenFailed: WhenFailed
+
+    /// Time beyond the request's own that a lease leaves for waiting in memory and for the settlement.
+    public static let leaseMargin = TimeSpan.seconds(30)
+
+    /// The contract's defaults: 30 s, 8 attempts, full jitter from 1 s to 1 h, a lease of the timeout and 30 s.
+    public init(
+        type: String, origin: Origin, timeout: TimeSpan = .seconds(30), maxAttempts: Int = 8, retry: RetryPolicy = RetryPolicy(),
+        deadline: TimeSpan? = nil, lease: TimeSpan? = nil, concurrency: Int = 64, whenFailed: WhenFailed = .skip
+    ) {
+        self.type = type
+        self.origin = origin
+        self.timeout = timeout
+        self.maxAttempts = maxAttempts
+        self.retry = retry
+        self.deadline = deadline
+        self.lease = lease ?? (timeout + Self.leaseMargin)
+        self.concurrency = concurrency
+        self.whenFailed = whenFailed
+    }
+}

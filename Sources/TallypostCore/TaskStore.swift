@@ -1,0 +1,166 @@
+/// The relay's side of the database: small, and in batches.
+///
+/// One store belongs to one thread. Every method is one short transaction (`exchange` is two), never open across an HTTP
+/// call, and durable when it returns. After a throw the caller may call again; what each method promises then is said at it.
+/// SQLite, PostgreSQL and the simulator's memory store pass one contract suite.
+public protocol TaskStore: AnyObject {
+    /// Connects (again) and checks the schema's version. Closes what was open before.
+    ///
+    /// Throws `.connection` while the database is away, `.schema` when its tables are missing, too old or too new.
+    func open() throws(StoreError)
+
+    /// Leases due tasks: `attempts` + 1, `lease_epoch` + 1, `status` processing, the lease by the database's clock.
+    ///
+    /// No two claims return the same row in the same epoch, however many relays ask. Of the tasks that share an ordering
+    /// key at most one is leased at a time, the lowest `id` first. Within a type, higher priority comes first, and waiting
+    /// makes up for priority at one minute a step. Rows with a status that no relay wrote are claimed too, to be set aside.
+    /// After a throw or a crash the rows may be leased without anybody knowing: they come back when the lease runs out.
+    func claim(_ request: ClaimRequest) throws(StoreError) -> ClaimBatch
+
+    /// Writes outcomes, all in one transaction: status, attempt row and whatever else belongs to the step.
+    ///
+    /// An outcome whose row is no longer `processing` in its epoch changes nothing and is returned as late; one that this
+    /// or an earlier try already wrote (same epoch, same status) counts as written, so a call may be repeated after a throw.
+    func settle(_ outcomes: [Outcome]) throws(StoreError) -> Settlement
+
+    /// ``settle(_:)``, then ``claim(_:)``, each its own transaction, where the engine can in one round trip.
+    func exchange(_ outcomes: [Outcome], _ request: ClaimRequest) throws(StoreError) -> (Settlement, ClaimBatch)
+
+    /// Tasks in `processing` whose lease ran out (or is missing) by the database's clock, oldest first. Reads only.
+    func expiredLeases(limit: Int) throws(StoreError) -> [ExpiredLease]
+
+    /// Ends what can no longer be sent or was never a task: pending rows past `deadline_at` become `timeout`, rows with no
+    /// type become `failed`. At most `limit` rows; says how many it changed. Idempotent.
+    func sweep(limit: Int) throws(StoreError) -> Int
+
+    /// What is open, for deciding what to claim next and when to look again. Cheap on any size of table.
+    func survey() throws(StoreError) -> Survey
+
+    /// Stops claims of a type for every relay until somebody resumes it. Idempotent; the first reason is kept.
+    func pause(route type: String, reason: String) throws(StoreError)
+
+    /// Blocks until there may be due work, `timeout` passed, or `interrupt` (a descriptor) is readable.
+    ///
+    /// True when the database said that something changed. A hint, never the truth: the caller claims and sees. False
+    /// promises nothing, so a caller that never calls with more than the poll interval loses nothing.
+    func waitForWork(timeout: TimeSpan, interrupt: Int32) throws(StoreError) -> Bool
+
+    /// Gives back what the connection holds. The store may be opened again.
+    func close()
+}
+
+extension TaskStore {
+    public func exchange(_ outcomes: [Outcome], _ request: ClaimRequest) throws(StoreError) -> (Settlement, ClaimBatch) {
+        let settlement = try settle(outcomes)
+        return (settlement, try claim(request))
+    }
+}
+
+/// What a relay wants leased.
+public struct ClaimRequest: Sendable, Equatable {
+    /// Wanted of one type.
+    public struct Demand: Sendable, Equatable {
+        /// The task type.
+        public var type: String
+        /// At most so many.
+        public var limit: Int
+        /// How long the lease lasts.
+        public var lease: TimeSpan
+        /// Memberwise.
+        public init(type: String, limit: Int, lease: TimeSpan) {
+            self.type = type
+            self.limit = limit
+            self.lease = lease
+        }
+    }
+    /// `leased_by`.
+    public var relay: String
+    /// Types not named here are not touched.
+    public var demands: [Demand]
+    /// At most so many in all, whatever the demands add up to.
+    public var limit: Int
+
+    /// Memberwise.
+    public init(relay: String, demands: [Demand], limit: Int) {
+        self.relay = relay
+        self.demands = demands
+        self.limit = limit
+    }
+}
+
+/// What a claim leased.
+public struct ClaimBatch: Sendable {
+    /// The tasks, in the order in which they should be sent.
+    public var tasks: [ClaimedTask]
+    /// The database's clock when it was asked.
+    public var now: Timestamp
+    /// Whether more of the demanded types may be due right now (the limit cut the batch short).
+    public var mayHaveMore: Bool
+
+    /// Memberwise.
+    public init(tasks: [ClaimedTask], now: Timestamp, mayHaveMore: Bool) {
+        self.tasks = tasks
+        self.now = now
+        self.mayHaveMore = mayHaveMore
+    }
+}
+
+/// What became of a batch of outcomes.
+public struct Settlement: Sendable, Equatable {
+    /// Outcomes written, now or by an earlier try.
+    public var written: Int
+    /// `id`s of outcomes that came too late: the lease was lost and another has decided since.
+    public var late: [Int64]
+
+    /// Memberwise.
+    public init(written: Int, late: [Int64]) {
+        self.written = written
+        self.late = late
+    }
+}
+
+/// A task whose holder is presumed dead.
+public struct ExpiredLease: Sendable, Equatable {
+    /// The task's `id`.
+    public var id: Int64
+    /// The lost lease's epoch.
+    public var epoch: Int64
+    /// The task's type.
+    public var type: String
+    /// `attempts`, the lost one included.
+    public var attempts: Int
+    /// `max_attempts`, where the row has its own.
+    public var maxAttempts: Int?
+    /// `leased_by`.
+    public var relay: String?
+
+    /// Memberwise.
+    public init(id: Int64, epoch: Int64, type: String, attempts: Int, maxAttempts: Int?, relay: String?) {
+        self.id = id
+        self.epoch = epoch
+        self.type = type
+        self.attempts = attempts
+        self.maxAttempts = maxAttempts
+        self.relay = relay
+    }
+}
+
+/// What is open.
+public struct Survey: Sendable, Equatable {
+    /// Distinct types of dispatchable rows, due or not.
+    public var types: [String]
+    /// Types that are paused.
+    public var paused: [String]
+    /// When the earliest pending row that is not due yet falls due; nil when there is none.
+    public var nextDue: Timestamp?
+    /// The database's clock.
+    public var now: Timestamp
+
+    /// Memberwise.
+    public init(types: [String], paused: [String], nextDue: Timestamp?, now: Timestamp) {
+        self.types = types
+        self.paused = paused
+        self.nextDue = nextDue
+        self.now = now
+    }
+}

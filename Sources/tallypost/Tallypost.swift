@@ -1,0 +1,4 @@
+@main
+struct Tallypost {
+    static func main() {}
+}
