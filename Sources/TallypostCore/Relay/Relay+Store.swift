@@ -46,6 +46,7 @@ extension Relay {
             // Read after the claim, so what it says is not what the claim has just taken.
             wantsSurvey = false
             surveyAt = now + limits.surveyInterval
+            surveying = true
         }
         swap(&order.pauses, &pauses)
         let isFull = outcomes.count >= limits.settleBatch / 2
@@ -100,7 +101,8 @@ extension Relay {
             if expired.count >= limits.choreBatch { choresAt = now }
         }
         if let swept = report.swept, swept >= limits.choreBatch { choresAt = now }
-        if let survey = report.survey { learn(survey, at: now) }
+        if let survey = report.survey { learn(survey, at: now) } else if surveying { wantsSurvey = true }
+        surveying = false
         if drainProof == .looking { judgeDrain(report, at: now) }
     }
 
