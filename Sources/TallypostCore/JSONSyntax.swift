@@ -161,7 +161,7 @@ private struct JSONScanner: ~Copyable {
     /// step (Mycroft's test for a byte that is zero, or less than n, in a word), since payloads are mostly such text.
     private static func endOfPlainText(_ bytes: [UInt8], from start: Int) -> Int {
         let span = bytes.span
-        let raw = span.bytes
+        let raw = unsafe span.bytes
         let ones: UInt64 = 0x0101_0101_0101_0101
         let highs: UInt64 = 0x8080_8080_8080_8080
         var position = start
