@@ -44,5 +44,7 @@ let package = Package(
         .target(name: "Simulator", dependencies: ["TallypostCore"], path: "Tests/Simulator", swiftSettings: strict),
 
         .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore"], swiftSettings: strict),
+        .testTarget(
+            name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
     ]
 )
