@@ -56,6 +56,7 @@ public protocol TaskStore: AnyObject {
 }
 
 extension TaskStore {
+    /// One after the other; an engine that can save the round trip has its own.
     public func exchange(_ outcomes: [Outcome], _ request: ClaimRequest) throws(StoreError) -> (Settlement, ClaimBatch) {
         let settlement = try settle(outcomes)
         return (settlement, try claim(request))

@@ -46,6 +46,7 @@ extension Relay {
             // Read after the claim, so what it says is not what the claim has just taken.
             wantsSurvey = false
             surveyAt = now + limits.surveyInterval
+            surveying = true
         }
         swap(&order.pauses, &pauses)
         let isFull = outcomes.count >= limits.settleBatch / 2
@@ -100,7 +101,8 @@ extension Relay {
             if expired.count >= limits.choreBatch { choresAt = now }
         }
         if let swept = report.swept, swept >= limits.choreBatch { choresAt = now }
-        if let survey = report.survey { learn(survey, at: now) }
+        if let survey = report.survey { learn(survey, at: now) } else if surveying { wantsSurvey = true }
+        surveying = false
         if drainProof == .looking { judgeDrain(report, at: now) }
     }
 
@@ -113,9 +115,12 @@ extension Relay {
         if !before.isSubset(of: paused) { isHungry = true }
         if let due = survey.nextDue { nextDueAt = min(nextDueAt, now + max(.zero, due - survey.now)) }
         let strangers = Set(survey.types).subtracting(routes.keys)
-        for type in strangers.subtracting(unknownTypes).sorted() { actions.append(.report(.unknownType(type))) }
+        // Known strangers are asked for with every claim; only a new one is a reason to claim.
+        for type in strangers.subtracting(unknownTypes).sorted() {
+            actions.append(.report(.unknownType(type)))
+            isHungry = true
+        }
         unknownTypes = strangers
-        if !strangers.isEmpty { isHungry = true }
     }
 
     /// After a look everywhere: nothing due and no lease anywhere ends a drain; a lease of another relay is waited for.

@@ -45,6 +45,8 @@ public struct Relay: Sendable {
     var nextDueAt = Instant.distantFuture
     var choresAt = Instant(nanoseconds: .min)
     var wantsSurvey = true
+    /// A survey is part of the order under way.
+    var surveying = false
     var surveyAt = Instant(nanoseconds: .min)
     /// Whether outcomes that wait, or are being written, belong to tasks with an ordering key.
     var settlesKeyed = false
