@@ -42,7 +42,9 @@ extension ParsedArguments {
         sources.routes = values("--route")
         sources.adminToken = value("--admin-token")
         if let text = sources.database {
-            do throws(DatabaseURL.Failure) { _ = try DatabaseURL(parsing: text) } catch { throw .usage("--database: \(error.reason)") }
+            do throws(DatabaseURL.Failure) { _ = try DatabaseURL(parsing: text) } catch {
+                throw .usage("--database: \(error.reason)")
+            }
         }
         var types: Set<String> = []
         for text in sources.routes {

@@ -21,7 +21,8 @@ struct CommandFailure: Error, Sendable, Equatable {
     /// What the database said, as an exit code and with what mends it.
     init(_ error: StoreError) {
         switch error.kind {
-        case .connection: self.init(error, "the database is out of reach", "look whether it runs and the URL is right: tallypost doctor")
+        case .connection:
+            self.init(error, "the database is out of reach", "look whether it runs and the URL is right: tallypost doctor")
         case .busy: self.init(error, "the database is locked by somebody else", "try again")
         case .unwritable: self.init(error, "the database takes no writes now", "look at the disk, and whether it is a standby")
         case .permission: self.init(error, "the database user lacks a right", "tallypost doctor names what is missing")

@@ -29,7 +29,9 @@ enum CommandRunner {
             return .good
         default: break
         }
-        if let family = arguments.first.map(CommandTable.family), !family.isEmpty, ["--help", "-h"].contains(arguments.dropFirst().first) {
+        if let family = arguments.first.map(CommandTable.family), !family.isEmpty,
+            ["--help", "-h"].contains(arguments.dropFirst().first)
+        {
             context.output.write(family.map { $0.specification.helpText }.joined(separator: "\n\n"))
             return .good
         }

@@ -6,7 +6,7 @@ struct CommandServices {
     /// A connection for people's work.
     var openDesk: (DatabaseURL) throws(StoreError) -> any TaskDesk
     /// Who makes and checks the tables; connects when it is asked to do so.
-    var schemaKeeper: (DatabaseURL) -> any SchemaKeeper
+    var schemaKeeper: (DatabaseURL) throws(StoreError) -> any SchemaKeeper
     /// The configuration, checked whole; with its secrets unless the sources say otherwise.
     var loadConfiguration: (Configuration.Sources) throws(ConfigurationError) -> Configuration
     /// Whether a connection to the receiver comes about: what stands in the way, or nil.
@@ -14,7 +14,7 @@ struct CommandServices {
     /// `run`.
     var runRelay: (RunOptions) throws(ConfigurationError) -> ExitCode
     /// `demo`.
-    var runDemo: (ParsedArguments) -> ExitCode
+    var runDemo: (ParsedArguments) throws(CommandFailure) -> ExitCode
 }
 
 /// What `run` was asked for.

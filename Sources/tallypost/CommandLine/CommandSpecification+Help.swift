@@ -18,10 +18,12 @@ extension CommandSpecification {
         if !positionals.isEmpty {
             text += "\nArguments\n" + positionals.map { Self.entry($0.name, $0.summary) }.joined()
         }
-        text += "\nOptions\n" + (options + [.help]).map { option in
-            let again = option.repeats ? " May be given again." : ""
-            return Self.entry(option.name + (option.value.map { " " + $0 } ?? ""), option.summary + again)
-        }.joined()
+        text +=
+            "\nOptions\n"
+            + (options + [.help]).map { option in
+                let again = option.repeats ? " May be given again." : ""
+                return Self.entry(option.name + (option.value.map { " " + $0 } ?? ""), option.summary + again)
+            }.joined()
         if !examples.isEmpty {
             text += "\nExamples\n" + examples.map { "  \($0.line)\n" + Self.wrap($0.meaning, indent: 6) }.joined()
         }

@@ -40,7 +40,7 @@ enum CommandTable {
 
     private static func unknown(_ arguments: [String]) -> CommandFailure {
         let family = family(arguments[0])
-        let names = commands.map(\.specification.name)
+        let names = commands.map { $0.specification.name }
         if !family.isEmpty {
             let verbs = family.compactMap { $0.specification.name.split(separator: " ").last.map(String.init) }
             guard arguments.count > 1, !arguments[1].hasPrefix("-") else {
@@ -49,7 +49,8 @@ enum CommandTable {
             let nearest = NearestName.of(arguments[1], among: verbs)
             return .usage(
                 "there is no command “\(arguments[0]) \(arguments[1])”",
-                mend: nearest.map { "did you mean tallypost \(arguments[0]) \($0)?" } ?? "one of: \(verbs.joined(separator: ", "))")
+                mend: nearest.map { "did you mean tallypost \(arguments[0]) \($0)?" }
+                    ?? "one of: \(verbs.joined(separator: ", "))")
         }
         let candidates = [arguments.prefix(2).joined(separator: " "), arguments[0]]
         let firstWords = names.compactMap { $0.split(separator: " ").first.map(String.init) }

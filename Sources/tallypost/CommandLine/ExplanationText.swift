@@ -22,10 +22,12 @@ struct ExplanationText {
         case .pending: return pending + deadline
         case .processing: return processing
         case .waiting: return ["Task \(id) was accepted by its receiver and waits for a signal."]
-        case .completed: return ["Task \(id) is completed\(ended): the receiver answered \(facts.task["response_status"] ?? "2xx"), \(tries)."]
+        case .completed:
+            return ["Task \(id) is completed\(ended): the receiver answered \(facts.task["response_status"] ?? "2xx"), \(tries)."]
         case .failed: return ["Task \(id) is a dead letter\(ended), \(tries): \(lastError).", again]
         case .timeout: return ["Task \(id) ended as timeout\(ended), \(tries): \(lastError).", again]
-        case .cancelled: return ["Task \(id) was cancelled\(ended), \(tries). Its events say by whom: tallypost task show \(id).", again]
+        case .cancelled:
+            return ["Task \(id) was cancelled\(ended), \(tries). Its events say by whom: tallypost task show \(id).", again]
         }
     }
 
@@ -42,7 +44,8 @@ struct ExplanationText {
             sentences.append("It was tried \(attempts == 1 ? "once" : "\(attempts) times"); the last time: \(lastError).")
         }
         if let reason = facts.pausedBecause {
-            sentences.append("Its route \(type) is paused: \(reason). Nothing of this type is sent until: tallypost route resume \(type).")
+            sentences.append(
+                "Its route \(type) is paused: \(reason). Nothing of this type is sent until: tallypost route resume \(type).")
         }
         if let holder = facts.keyHolder {
             let key = facts.task["ordering_key"] ?? ""
@@ -56,10 +59,14 @@ struct ExplanationText {
         } else {
             sentences.append("It is due since \(UTCText(facts.runAt)), for \((facts.now - facts.runAt).spoken).")
             if facts.dueBefore > 0 {
-                sentences.append("\(facts.dueBefore) due task\(facts.dueBefore == 1 ? "" : "s") of its type come\(facts.dueBefore == 1 ? "s" : "") before it.")
+                sentences.append(
+                    "\(facts.dueBefore) due task\(facts.dueBefore == 1 ? "" : "s") of its type come\(facts.dueBefore == 1 ? "s" : "") before it."
+                )
             }
             if sentences.count == 1 {
-                sentences.append("Nothing holds it in the database: it waits for a relay with a free place for its destination. Does one run, with a route for \(type)?")
+                sentences.append(
+                    "Nothing holds it in the database: it waits for a relay with a free place for its destination. Does one run, with a route for \(type)?"
+                )
             }
         }
         return ["Task \(id) is pending."] + sentences
@@ -70,7 +77,9 @@ struct ExplanationText {
         let start = "Task \(id) is being sent by \(holder), attempt \(attempts)"
         guard let end = facts.leaseExpiresAt else { return ["\(start), without a lease: another relay will take it over."] }
         if end > facts.now {
-            return ["\(start). Its lease ends in \((end - facts.now).spoken); should that relay be gone, another attempt follows then."]
+            return [
+                "\(start). Its lease ends in \((end - facts.now).spoken); should that relay be gone, another attempt follows then."
+            ]
         }
         return [
             "\(start), but its lease ran out \((facts.now - end).spoken) ago. That relay is presumed dead, and the next relay that looks "

@@ -44,7 +44,9 @@ struct StatusPage {
                     + "tallypost route resume \(route.type)")
         }
         let expired = overview.holders.filter { $0.earliestExpiry.map { $0 < overview.now } ?? false }
-        for holder in expired { findings.append("\(holder.relay) holds a lease that has run out; a running relay will take it over") }
+        for holder in expired {
+            findings.append("\(holder.relay) holds a lease that has run out; a running relay will take it over")
+        }
         if overview.due > 0, overview.holders.isEmpty, overview.finishedLastMinute.values.reduce(0, +) == 0 {
             findings.append("tasks are due, and nothing was leased or finished in the last minute: does a relay run?")
         }
@@ -63,7 +65,10 @@ struct StatusPage {
         text += "finished in the last minute: " + finished.map { "\($0.count) \($0.status)" }.joined(separator: ", ") + "\n"
         text += "\n" + typesText + leasesText
         let findings = findings
-        text += "\n" + (findings.isEmpty ? "nothing to look at\n" : "to look at\n" + findings.map { "  \(TextTable.printable($0))\n" }.joined())
+        text +=
+            "\n"
+            + (findings.isEmpty
+                ? "nothing to look at\n" : "to look at\n" + findings.map { "  \(TextTable.printable($0))\n" }.joined())
         return text
     }
 
@@ -76,7 +81,11 @@ struct StatusPage {
         for entry in types {
             table.add(
                 [entry.type] + shown.map { "\(entry.counts[$0] ?? 0)" }
-                    + [entry.oldest.map { $0 <= overview.now ? (overview.now - $0).spoken : "due in \(($0 - overview.now).spoken)" } ?? "-"])
+                    + [
+                        entry.oldest.map {
+                            $0 <= overview.now ? (overview.now - $0).spoken : "due in \(($0 - overview.now).spoken)"
+                        } ?? "-"
+                    ])
         }
         return table.text
     }
@@ -87,7 +96,9 @@ struct StatusPage {
             .init(heading: "relay"), .init(heading: "leases", isNumber: true), .init(heading: "first ends", isNumber: true),
         ])
         for holder in overview.holders {
-            let end = holder.earliestExpiry.map { $0 < overview.now ? "\((overview.now - $0).spoken) ago" : "in \(($0 - overview.now).spoken)" }
+            let end = holder.earliestExpiry.map {
+                $0 < overview.now ? "\((overview.now - $0).spoken) ago" : "in \(($0 - overview.now).spoken)"
+            }
             table.add([holder.relay, "\(holder.count)", end ?? "-"])
         }
         return "\n" + table.text

@@ -80,7 +80,8 @@ struct TaskChange {
         if isSure { return true }
         guard let ask = context.ask else {
             throw .usage(
-                "this would change \(count) task\(count == 1 ? "" : "s"), and nobody is there to be asked", mend: "add --yes, or --dry-run to count only")
+                "this would change \(count) task\(count == 1 ? "" : "s"), and nobody is there to be asked",
+                mend: "add --yes, or --dry-run to count only")
         }
         context.output.flush()
         return ask("\(action.rawValue) \(count) task\(count == 1 ? "" : "s")?")
@@ -90,11 +91,14 @@ struct TaskChange {
     private func refusal(_ ids: [Int64], _ desk: any TaskDesk) throws(CommandFailure) -> CommandFailure {
         let statuses = action.statuses.map(\.rawValue).joined(separator: ", ")
         guard ids.count == 1, let id = ids.first else {
-            return CommandFailure(.badData, "none of these tasks can be \(action.participle)", mend: "only those that are: \(statuses)")
+            return CommandFailure(
+                .badData, "none of these tasks can be \(action.participle)", mend: "only those that are: \(statuses)")
         }
         guard let task = try asking({ () throws(StoreError) in try desk.show(id: id) })?.task else { return .noTask(id) }
         let status = task["status"] ?? "unknown"
-        if action.statuses.map(\.rawValue).contains(status) { return CommandFailure(.badData, "task \(id) does not match the other options") }
+        if action.statuses.map(\.rawValue).contains(status) {
+            return CommandFailure(.badData, "task \(id) does not match the other options")
+        }
         return CommandFailure(
             .badData, "task \(id) is \(status) and cannot be \(action.participle)",
             mend: status == "processing" ? "wait until its attempt has ended" : "only those that are: \(statuses)")

@@ -9,7 +9,8 @@ extension ParsedArguments {
                 let words = TaskStatus.allCases.map(\.rawValue)
                 throw .usage(
                     "--status: there is no status “\(word)”",
-                    mend: NearestName.of(word, among: words).map { "did you mean \($0)?" } ?? "one of: \(words.joined(separator: ", "))")
+                    mend: NearestName.of(word, among: words).map { "did you mean \($0)?" }
+                        ?? "one of: \(words.joined(separator: ", "))")
             }
             filter.status = status
         }

@@ -38,7 +38,8 @@ struct TextTable {
 
     /// What a terminal can be shown: no control characters, whoever wrote the text.
     static func printable(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) ? " " : $0 }))
+        String(
+            String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) ? " " : $0 }))
     }
 
     private static func fit(_ cell: String, to width: Int) -> String {

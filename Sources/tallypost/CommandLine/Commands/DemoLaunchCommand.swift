@@ -23,5 +23,5 @@ struct DemoLaunchCommand: Command {
         self.arguments = arguments
     }
 
-    func run(in context: CommandContext) throws(CommandFailure) -> ExitCode { context.services.runDemo(arguments) }
+    func run(in context: CommandContext) throws(CommandFailure) -> ExitCode { try context.services.runDemo(arguments) }
 }

@@ -7,13 +7,15 @@ struct DoctorCommand: Command {
         name: "doctor", summary: "Check database, permissions, schema, clock, routes and receivers.",
         details: [
             "Looks at everything that a relay needs, changes nothing, and says what mends each fault. Run it as the user that the relay "
-                + "runs as: its rights are what is checked. Receivers are connected to, and sent nothing.",
+                + "runs as: its rights are what is checked. Receivers are connected to, and sent nothing."
         ],
         options: [
             .config, .database,
             OptionSpecification(name: "--route", value: "TYPE=URL", repeats: true, summary: "Check this route too."), .json,
         ],
-        examples: [.init(line: "sudo -u tallypost tallypost doctor --config /etc/tallypost/tallypost.json5", meaning: "Checks all.")],
+        examples: [
+            .init(line: "sudo -u tallypost tallypost doctor --config /etc/tallypost/tallypost.json5", meaning: "Checks all.")
+        ],
         exits: [.unavailable, .configuration])
 
     let sources: Configuration.Sources
@@ -44,7 +46,10 @@ struct DoctorCommand: Command {
         withoutSecrets.readsSecrets = false
         do throws(ConfigurationError) {
             let configuration = try context.services.loadConfiguration(withSecrets)
-            return (configuration, Self.praise(configuration, sources) + configuration.notCarriedOut.map { Self.finding($0, .warning) })
+            return (
+                configuration,
+                Self.praise(configuration, sources) + configuration.notCarriedOut.map { Self.finding($0, .warning) }
+            )
         } catch {
             let problems = error.problems.map { Self.finding($0, .problem) }
             do throws(ConfigurationError) { return (try context.services.loadConfiguration(withoutSecrets), problems) } catch {
@@ -60,7 +65,11 @@ struct DoctorCommand: Command {
         guard let file = sources.file else { return [] }
         let unsigned = configuration.routes.filter { !$0.value.isSigned }.keys.sorted()
         let count = configuration.routes.count
-        return [Finding(level: .good, check: "configuration", message: "\(file): \(count) route\(count == 1 ? "" : "s"), secrets readable")]
+        return [
+            Finding(
+                level: .good, check: "configuration", message: "\(file): \(count) route\(count == 1 ? "" : "s"), secrets readable"
+            )
+        ]
             + unsigned.map {
                 Finding(
                     level: .warning, check: "configuration", message: "routes.\($0) has no secrets: its requests are not signed",
@@ -80,9 +89,10 @@ struct DoctorCommand: Command {
                     mend: "add database: \"sqlite:PATH\" (or a postgres:// URL) to the configuration, or --database URL")
             ]
         }
-        let found = context.services.schemaKeeper(database).diagnose()
-        guard !configuration.routes.isEmpty, found.allSatisfy({ $0.level != .problem }) else { return found }
+        var found: [Finding] = []
         do throws(StoreError) {
+            found = try context.services.schemaKeeper(database).diagnose()
+            guard !configuration.routes.isEmpty, found.allSatisfy({ $0.level != .problem }) else { return found }
             return found + Self.typesWithoutRoute(try context.services.openDesk(database).overview(), configuration.routes.keys)
         } catch {
             let failure = CommandFailure(error)
@@ -105,7 +115,8 @@ struct DoctorCommand: Command {
 
     private func diagnoseReceivers(_ configuration: Configuration, _ context: CommandContext) -> [Finding] {
         // Routes to one origin share its fate, and are asked about once.
-        Dictionary(grouping: configuration.policies.values, by: \.origin).sorted { $0.key.description < $1.key.description }.map { origin, routes in
+        Dictionary(grouping: configuration.policies.values, by: \.origin).sorted { $0.key.description < $1.key.description }.map {
+            origin, routes in
             let types = routes.map(\.type).sorted().joined(separator: ", ")
             guard let obstacle = context.services.reachReceiver(origin) else {
                 return Finding(level: .good, check: "receivers", message: "\(origin) takes connections (\(types))")
@@ -134,7 +145,8 @@ struct DoctorCommand: Command {
         output.line(
             problems + warnings == 0
                 ? "all is well: \(findings.count) checks"
-                : "\(findings.count) checks: \(problems) problem\(problems == 1 ? "" : "s"), \(warnings) warning\(warnings == 1 ? "" : "s")")
+                : "\(findings.count) checks: \(problems) problem\(problems == 1 ? "" : "s"), \(warnings) warning\(warnings == 1 ? "" : "s")"
+        )
     }
 
     private func printJSON(_ findings: [Finding], _ output: OutputWriter) {

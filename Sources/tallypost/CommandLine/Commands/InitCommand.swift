@@ -13,7 +13,8 @@ struct InitCommand: Command {
         options: [.database, .config, .json],
         examples: [
             .init(line: "tallypost init --database sqlite:shop.db", meaning: "Adds the tables to a SQLite file."),
-            .init(line: "tallypost init --database postgres://owner@localhost/shop", meaning: "Adds them to a PostgreSQL database."),
+            .init(
+                line: "tallypost init --database postgres://owner@localhost/shop", meaning: "Adds them to a PostgreSQL database."),
         ],
         exits: [.badData, .unavailable, .configuration])
 
@@ -31,7 +32,9 @@ struct InitCommand: Command {
         do throws(StoreError) { report = try context.services.schemaKeeper(database).migrate() } catch {
             guard error.kind == .schema else { throw CommandFailure(error) }
             // What `init` cannot mend, `init` must not be named as the mend of.
-            throw CommandFailure(.configuration, "the tables cannot be brought to this version: \(error)", mend: "use a tallypost at least as new as the tables")
+            throw CommandFailure(
+                .configuration, "the tables cannot be brought to this version: \(error)",
+                mend: "use a tallypost at least as new as the tables")
         }
         if printsJSON { printJSON(report, context) } else { printText(report, database.redacted, context) }
         return .good

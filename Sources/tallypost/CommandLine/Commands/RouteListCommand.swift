@@ -6,7 +6,9 @@ import TallypostRelay
 struct RouteListCommand: Command {
     static let specification = CommandSpecification(
         name: "route list", summary: "List routes, and which are paused.",
-        details: ["The routes of the configuration, where one is named, and every type that is paused or has tasks in the database."],
+        details: [
+            "The routes of the configuration, where one is named, and every type that is paused or has tasks in the database."
+        ],
         options: [.config, .database, .json],
         examples: [.init(line: "tallypost route list --config tallypost.json5", meaning: "All routes.")],
         exits: [.badData, .unavailable, .configuration])
@@ -34,7 +36,8 @@ struct RouteListCommand: Command {
         let lines = types.sorted().map { type in
             Line(
                 type: type, route: configuration.routes[type],
-                pending: overview.lines.filter { $0.type == type && $0.status == TaskStatus.pending.rawValue }.map(\.count).reduce(0, +),
+                pending: overview.lines.filter { $0.type == type && $0.status == TaskStatus.pending.rawValue }.map(\.count)
+                    .reduce(0, +),
                 paused: paused.first { $0.type == type })
         }
         if printsJSON { printJSON(lines, context.output) } else { printTable(lines, context.output) }
@@ -45,14 +48,16 @@ struct RouteListCommand: Command {
         guard !lines.isEmpty else { return output.line("no routes") }
         var table = TextTable([
             .init(heading: "type", longest: 30), .init(heading: "url", longest: 50), .init(heading: "signed"),
-            .init(heading: "attempts", isNumber: true), .init(heading: "timeout", isNumber: true), .init(heading: "at once", isNumber: true),
+            .init(heading: "attempts", isNumber: true), .init(heading: "timeout", isNumber: true),
+            .init(heading: "at once", isNumber: true),
             .init(heading: "pending", isNumber: true), .init(heading: "paused", longest: 70),
         ])
         for line in lines {
             let route = line.route
             table.add([
                 line.type, route.map { Redaction.masking($0.wire.url) } ?? (sources.file == nil ? "-" : "(no route)"),
-                route.map { $0.isSigned ? "yes" : "no" } ?? "-", route.map { $0.policy.maxAttempts == 0 ? "for ever" : "\($0.policy.maxAttempts)" } ?? "-",
+                route.map { $0.isSigned ? "yes" : "no" } ?? "-",
+                route.map { $0.policy.maxAttempts == 0 ? "for ever" : "\($0.policy.maxAttempts)" } ?? "-",
                 route.map(\.policy.timeout.spoken) ?? "-", route.map { "\($0.policy.concurrency)" } ?? "-", "\(line.pending)",
                 line.paused.map { "by \($0.by): \($0.reason)" } ?? "-",
             ])

@@ -4,11 +4,15 @@ import TallypostCore
 struct RoutePauseCommand: Command {
     static let specification = CommandSpecification(
         name: "route pause", summary: "Stop sending tasks of a type.",
-        details: ["For every relay on the database, until somebody resumes it; restarts do not. What is being sent is not called back."],
+        details: [
+            "For every relay on the database, until somebody resumes it; restarts do not. What is being sent is not called back."
+        ],
         positionals: [PositionalSpecification(name: "TYPE", summary: "The task type.")],
         options: [.database, .config, .by, .why, .json],
         examples: [
-            .init(line: "tallypost route pause send-receipt --why 'mail host moves' --config tallypost.json5", meaning: "Holds receipts back.")
+            .init(
+                line: "tallypost route pause send-receipt --why 'mail host moves' --config tallypost.json5",
+                meaning: "Holds receipts back.")
         ],
         exits: [.badData, .unavailable, .configuration])
 
@@ -77,7 +81,8 @@ struct RouteChange {
             json.finish()
         } else {
             let state = pauses ? "paused" : "resumed"
-            context.output.line(changed ? "route \(type) \(state)" : "route \(type) was \(pauses ? "paused already" : "not paused")")
+            context.output.line(
+                changed ? "route \(type) \(state)" : "route \(type) was \(pauses ? "paused already" : "not paused")")
         }
         return .good
     }

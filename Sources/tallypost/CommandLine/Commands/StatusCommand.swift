@@ -21,7 +21,8 @@ struct StatusCommand: Command {
     func run(in context: CommandContext) throws(CommandFailure) -> ExitCode {
         let (desk, configuration) = try context.openDesk(sources)
         let page = StatusPage(
-            database: configuration.database?.redacted ?? "", overview: try asking { () throws(StoreError) in try desk.overview() },
+            database: configuration.database?.redacted ?? "",
+            overview: try asking { () throws(StoreError) in try desk.overview() },
             paused: try asking { () throws(StoreError) in try desk.pausedRoutes() },
             routedTypes: sources.file == nil ? nil : Set(configuration.routes.keys))
         if printsJSON { page.printJSON(context.output) } else { context.output.write(page.text) }

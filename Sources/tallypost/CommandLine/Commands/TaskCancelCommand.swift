@@ -7,12 +7,16 @@ struct TaskCancelCommand: Command {
         details: [
             "Tasks that are blocked, pending or waiting end as cancelled. One that is being sent cannot be called back. Named by id, it "
                 + "is done at once; named by --status, --type or --subject, the tasks are counted and you are asked. Each is an event "
-                + "in task_events.",
+                + "in task_events."
         ],
         positionals: TaskChange.positionals, options: TaskChange.options,
         examples: [
-            .init(line: "tallypost task cancel 7 8 --why 'order withdrawn' --config tallypost.json5", meaning: "Calls two tasks off."),
-            .init(line: "tallypost task cancel --subject o_1 --dry-run --config tallypost.json5", meaning: "Says how many it would be."),
+            .init(
+                line: "tallypost task cancel 7 8 --why 'order withdrawn' --config tallypost.json5",
+                meaning: "Calls two tasks off."),
+            .init(
+                line: "tallypost task cancel --subject o_1 --dry-run --config tallypost.json5",
+                meaning: "Says how many it would be."),
         ],
         exits: [.badData, .unavailable, .configuration])
 

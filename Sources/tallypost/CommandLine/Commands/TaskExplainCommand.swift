@@ -25,7 +25,8 @@ struct TaskExplainCommand: Command {
         var sentences = ExplanationText(facts: facts).sentences
         let type = facts.task["type"]
         if sources.file != nil, facts.task["status"] == TaskStatus.pending.rawValue, let type, configuration.routes[type] == nil {
-            sentences.append("The configuration has no route for \(type): a relay that runs with it will set the task aside as failed.")
+            sentences.append(
+                "The configuration has no route for \(type): a relay that runs with it will set the task aside as failed.")
         }
         guard printsJSON else {
             for sentence in sentences { context.output.line(TextTable.printable(sentence)) }

@@ -15,7 +15,9 @@ struct TaskListCommand: Command {
         ],
         examples: [
             .init(line: "tallypost task list --database sqlite:shop.db --status failed", meaning: "The dead letters."),
-            .init(line: "tallypost task list --config tallypost.json5 --subject o_1 --json", meaning: "All about one order, for a program."),
+            .init(
+                line: "tallypost task list --config tallypost.json5 --subject o_1 --json",
+                meaning: "All about one order, for a program."),
         ],
         exits: [.badData, .unavailable, .configuration])
 

@@ -7,7 +7,7 @@ struct TaskRetryCommand: Command {
         details: [
             "Tasks that ended go back to pending with fresh attempts and their old idempotency keys, so a receiver that has done the "
                 + "work already does nothing. Named by id, it is done at once; named by --status, --type or --subject, the tasks are "
-                + "counted and you are asked. Each is an event in task_events.",
+                + "counted and you are asked. Each is an event in task_events."
         ],
         positionals: TaskChange.positionals, options: TaskChange.options,
         examples: [
