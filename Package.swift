@@ -55,6 +55,7 @@ let package = Package(
             name: "TallypostSQLiteTests",
             dependencies: ["TallypostCore", "TallypostSQLite", "StoreContract", "SQLiteFixture", "CSQLite"], swiftSettings: strict),
         .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore"], swiftSettings: strict),
+        .testTarget(name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
     ]

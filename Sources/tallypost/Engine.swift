@@ -15,4 +15,22 @@ struct Engine: Sendable {
         case .postgres(let url): PostgresStore(url: url, pollOnly: pollOnly)
         }
     }
+
+    /// People's side, connected.
+    func openDesk() throws(StoreError) -> any TaskDesk {
+        switch database {
+        case .sqlite(let path): try SQLiteDesk(path: path)
+        case .postgres:
+            throw StoreError(kind: .defect, code: "", operation: "connect", message: "no adapter for PostgreSQL is linked")
+        }
+    }
+
+    /// Who makes and checks the tables.
+    func makeSchemaKeeper() throws(StoreError) -> any SchemaKeeper {
+        switch database {
+        case .sqlite(let path): SQLiteSchema(path: path)
+        case .postgres:
+            throw StoreError(kind: .defect, code: "", operation: "connect", message: "no adapter for PostgreSQL is linked")
+        }
+    }
 }
