@@ -10,7 +10,9 @@ extension Relay {
         }
         toldOfBound = false
         var load: [String: Int] = [:]
-        for channel in channels where !channel.isCrowded {
+        // A destination that rows name does not count when it is crowded: others of its type may stand behind it. The route's own
+        // always counts, or its backlog would be fetched into memory.
+        for channel in channels where !channel.isCrowded || channel.key.origin == routes[channel.key.type]?.origin {
             load[channel.key.type, default: 0] += channel.inFlight + channel.queued
         }
 
