@@ -84,6 +84,12 @@ extension Relay {
             ?? fit.policy.lease
         held[task.id] = HeldTask(fit: fit, claimedAt: askedAt, leaseEnd: askedAt + lease, channel: index, sentAt: nil)
         heldBytes += task.footprint
+        if phase != .running || paused.contains(task.type) {
+            // Asked for before the stop or the pause.
+            giveBack(task.id, after: .zero, at: now)
+            dropIfIdle(index)
+            return
+        }
         if channels[index].isCrowded, fit.origin != fit.policy.origin {
             // Its destination is slow, and others of its type may stand behind it: let them by.
             giveBack(task.id, after: limits.crowdedDelay, at: now)
