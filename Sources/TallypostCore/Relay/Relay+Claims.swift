@@ -46,6 +46,7 @@ extension Relay {
         clocks = (batch.now, now)
         tally.claimed += batch.tasks.count
         isHungry = batch.mayHaveMore
+        lookAt = now + limits.pollInterval
         if !batch.mayHaveMore { wantsSurvey = true }
         if batch.mayHaveMore { growPrefetch(for: batch) }
         for task in batch.tasks { receive(task, askedAt: askedAt, now: now) }
