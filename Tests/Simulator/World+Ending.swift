@@ -38,7 +38,10 @@ extension World {
             for process in processes where process.isRunning { askToStop(process, within: 30 * second) }
         } else if time > calmAt + Self.patience {
             if let id = left.first, let row = database.row(id) {
-                violated("task \(id) is still \(row.image.status.word ?? "NULL"), \(Self.patience / second) s after the last fault")
+                violated(
+                    "task \(id) is still \(row.image.status.word ?? "NULL"), \(Self.patience / second) s after the last fault: type "
+                        + "\(row.type ?? "NULL"), key \(row.orderingKey ?? "none"), target \(row.targetURL ?? "none"), attempts "
+                        + "\(row.image.attempts), due \((row.image.runAt - databaseTime).seconds) s from now")
             } else if let drain = processes.first(where: { $0.isRunning && $0.drains }) {
                 violated("relay-\(drain.number) drains and does not finish, though nothing is due or in flight")
             }
@@ -59,7 +62,8 @@ extension World {
 extension Ledger {
     /// Tasks that should have ended by now: all but those that a paused route, a blocked ordering key or their own time holds back.
     func unfinished(at now: Timestamp, in rows: [MemoryRow], paused: [String: String]) -> [Int64] {
-        var heldKeys: Set<String> = []
+        // What waits for a signal holds its key, even for rows before it that were committed later.
+        var heldKeys = Set(rows.filter { $0.image.status == .known(.waiting) }.compactMap(\.orderingKey))
         var left: [Int64] = []
         for row in rows {
             let excused: Bool
