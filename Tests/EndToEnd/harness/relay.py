@@ -34,6 +34,8 @@ class Relay:
         self.process: subprocess.Popen | None = None
         # Endings that were not asked for, or not like that.
         self.faults: list[str] = []
+        # Whether log lines begin with a priority, as the journal wants them.
+        self.prefixed = False
         self._ending_is_ours = False
 
     def write(self, config: dict[str, Any] | str) -> None:
@@ -149,7 +151,7 @@ class Relay:
                         self.process.kill()
                         self.process.wait()
                 for line in self.text().splitlines():
-                    if not line.startswith("{"):
+                    if not (line[3:] if self.prefixed else line).startswith("{"):
                         self.faults.append(f"a log line that is no JSON: {line[:300]}")
                         break
         finally:
