@@ -47,5 +47,7 @@ let package = Package(
         .target(name: "StoreContract", dependencies: ["TallypostCore"], path: "Tests/StoreContract", swiftSettings: strict),
 
         .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore"], swiftSettings: strict),
+        .testTarget(
+            name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
     ]
 )

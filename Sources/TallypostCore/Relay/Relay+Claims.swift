@@ -27,6 +27,8 @@ extension Relay {
             isWorthIt = true
             demands.append(.init(type: type, limit: limits.choreBatch, lease: limits.setAsideLease))
         }
+        // Every route paused, or none at all: nothing to be hungry for until a survey or a reload says otherwise.
+        if demands.isEmpty, held.isEmpty { isHungry = false }
         guard isWorthIt, !demands.isEmpty else { return nil }
         // The same order for the same state, so that a run of the simulator can be replayed.
         demands.sort { $0.type < $1.type }

@@ -115,9 +115,12 @@ extension Relay {
         if !before.isSubset(of: paused) { isHungry = true }
         if let due = survey.nextDue { nextDueAt = min(nextDueAt, now + max(.zero, due - survey.now)) }
         let strangers = Set(survey.types).subtracting(routes.keys)
-        for type in strangers.subtracting(unknownTypes).sorted() { actions.append(.report(.unknownType(type))) }
+        // Known strangers are asked for with every claim; only a new one is a reason to claim.
+        for type in strangers.subtracting(unknownTypes).sorted() {
+            actions.append(.report(.unknownType(type)))
+            isHungry = true
+        }
         unknownTypes = strangers
-        if !strangers.isEmpty { isHungry = true }
     }
 
     /// After a look everywhere: nothing due and no lease anywhere ends a drain; a lease of another relay is waited for.

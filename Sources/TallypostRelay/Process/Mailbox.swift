@@ -1,0 +1,65 @@
+import Synchronization
+
+/// A bounded mailbox between threads: any may post, one takes.
+///
+/// Messages of one thread keep their order. The descriptor is written only when the box was empty, so a burst of messages
+/// costs one system call.
+public final class Mailbox<Message: Sendable>: Sendable {
+    private struct State: Sendable {
+        var messages: [Message] = []
+        var refused = 0
+    }
+
+    /// It holds no more.
+    public let capacity: Int
+    private let state = Mutex(State())
+    private let event = EventDescriptor()
+
+    /// - Parameter capacity: at least 1.
+    public init(capacity: Int) {
+        precondition(capacity > 0, "a mailbox without room")
+        self.capacity = capacity
+    }
+
+    /// Readable while messages wait, for poll and epoll. Only ``takeAll()`` and ``waitForAll()`` clear it.
+    public var descriptor: Int32 { event.descriptor }
+
+    /// How many messages were turned away because the box was full.
+    public var refused: Int { state.withLock { $0.refused } }
+
+    /// Puts a message in and wakes the taker; false, and nothing is kept, when the box is full. Never blocks.
+    public func post(_ message: Message) -> Bool {
+        let (accepted, wasEmpty) = state.withLock { state -> (Bool, Bool) in
+            guard state.messages.count < capacity else {
+                state.refused += 1
+                return (false, false)
+            }
+            state.messages.append(message)
+            return (true, state.messages.count == 1)
+        }
+        if wasEmpty { event.raise() }
+        return accepted
+    }
+
+    /// Everything that waits, oldest first; empty when nothing does.
+    ///
+    /// The descriptor is cleared before the box is emptied: a message posted in between wakes the taker once for nothing,
+    /// where the other way round its wake-up would be lost.
+    public func takeAll() -> [Message] {
+        event.clear()
+        return state.withLock { state in
+            var taken: [Message] = []
+            swap(&taken, &state.messages)
+            return taken
+        }
+    }
+
+    /// Sleeps until something waits, and takes it all.
+    public func waitForAll() -> [Message] {
+        while true {
+            let taken = takeAll()
+            if !taken.isEmpty { return taken }
+            event.wait()
+        }
+    }
+}
