@@ -43,6 +43,9 @@ let package = Package(
         // The simulator's store and world: used by the tests and by the long campaign's program.
         .target(name: "Simulator", dependencies: ["TallypostCore"], path: "Tests/Simulator", swiftSettings: strict),
 
+        // What every store must hold, and what an engine brings to be held to it.
+        .target(name: "StoreContract", dependencies: ["TallypostCore"], path: "Tests/StoreContract", swiftSettings: strict),
+
         .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore"], swiftSettings: strict),
     ]
 )

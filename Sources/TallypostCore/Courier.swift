@@ -53,7 +53,9 @@ public struct Answer: Sendable {
         public var bodyWasCut: Bool
 
         /// Memberwise.
-        public init(status: Int, retryAfter: TimeSpan? = nil, forbidsRetry: Bool = false, body: [UInt8] = [], bodyWasCut: Bool = false) {
+        public init(
+            status: Int, retryAfter: TimeSpan? = nil, forbidsRetry: Bool = false, body: [UInt8] = [], bodyWasCut: Bool = false
+        ) {
             self.status = status
             self.retryAfter = retryAfter
             self.forbidsRetry = forbidsRetry

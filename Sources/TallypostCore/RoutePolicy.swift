@@ -30,6 +30,9 @@ public struct RoutePolicy: Sendable, Equatable {
     /// Time beyond the request's own that a lease leaves for waiting in memory and for the settlement.
     public static let leaseMargin = TimeSpan.seconds(30)
 
+    /// The least that a lease must have beyond the request's time, or tasks would be given back unsent for ever.
+    public static let leastLeaseMargin = TimeSpan.seconds(3)
+
     /// The contract's defaults: 30 s, 8 attempts, full jitter from 1 s to 1 h, a lease of the timeout and 30 s.
     public init(
         type: String, origin: Origin, timeout: TimeSpan = .seconds(30), maxAttempts: Int = 8, retry: RetryPolicy = RetryPolicy(),

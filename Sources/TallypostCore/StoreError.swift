@@ -46,5 +46,6 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// One line for a log: what was done, what happened, the engine's code.
     public var description: String { "\(operation): \(message) [\(code)]" }
 }

@@ -69,6 +69,7 @@ public struct TaskRow: Sendable, Equatable {
     /// The value of a column; nil when it is NULL or not there.
     public subscript(_ name: String) -> String? { columns.first { $0.name == name }?.value }
 
+    /// Whether ids, names, values and their order agree.
     public static func == (a: TaskRow, b: TaskRow) -> Bool {
         a.id == b.id && a.columns.elementsEqual(b.columns) { $0.name == $1.name && $0.value == $1.value }
     }
@@ -119,6 +120,7 @@ public struct Explanation: Sendable, Equatable {
         self.dueBefore = dueBefore
         self.pausedBecause = pausedBecause
     }
+    /// Whether all facts agree.
     public static func == (a: Explanation, b: Explanation) -> Bool {
         a.task == b.task && a.now == b.now && a.runAt == b.runAt && a.leaseExpiresAt == b.leaseExpiresAt
             && a.keyHolder?.id == b.keyHolder?.id && a.dueBefore == b.dueBefore && a.pausedBecause == b.pausedBecause

@@ -36,6 +36,10 @@ public protocol TaskStore: AnyObject {
     /// What is open, for deciding what to claim next and when to look again. Cheap on any size of table.
     func survey() throws(StoreError) -> Survey
 
+    /// When the first of all leases held now ends; nil when no task is in `processing`. May look at everything that is due:
+    /// asked only before a drain ends.
+    func earliestLeaseEnd() throws(StoreError) -> Timestamp?
+
     /// Stops claims of a type for every relay until somebody resumes it. Idempotent; the first reason is kept.
     func pause(route type: String, reason: String) throws(StoreError)
 
@@ -50,6 +54,7 @@ public protocol TaskStore: AnyObject {
 }
 
 extension TaskStore {
+    /// One after the other; an engine that can save the round trip has its own.
     public func exchange(_ outcomes: [Outcome], _ request: ClaimRequest) throws(StoreError) -> (Settlement, ClaimBatch) {
         let settlement = try settle(outcomes)
         return (settlement, try claim(request))
@@ -64,7 +69,7 @@ public struct ClaimRequest: Sendable, Equatable {
         public var type: String
         /// At most so many.
         public var limit: Int
-        /// How long the lease lasts.
+        /// How long the lease lasts; a row with its own `timeout_seconds` gets at least that and ``RoutePolicy/leaseMargin``.
         public var lease: TimeSpan
         /// Memberwise.
         public init(type: String, limit: Int, lease: TimeSpan) {
@@ -79,12 +84,16 @@ public struct ClaimRequest: Sendable, Equatable {
     public var demands: [Demand]
     /// At most so many in all, whatever the demands add up to.
     public var limit: Int
+    /// Look everywhere, whatever it costs: an empty batch then proves that nothing was due. A store that keeps marks to
+    /// skip what it has seen ignores them.
+    public var thorough: Bool
 
     /// Memberwise.
-    public init(relay: String, demands: [Demand], limit: Int) {
+    public init(relay: String, demands: [Demand], limit: Int, thorough: Bool = false) {
         self.relay = relay
         self.demands = demands
         self.limit = limit
+        self.thorough = thorough
     }
 }
 

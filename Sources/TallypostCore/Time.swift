@@ -12,6 +12,7 @@ public struct Instant: Comparable, Hashable, Sendable {
     /// Later than every moment a clock can show.
     public static let distantFuture = Instant(nanoseconds: .max)
 
+    /// Whether `a` comes first.
     public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
 
     /// The moment `span` after `start`; saturates instead of overflowing.
@@ -57,6 +58,7 @@ public struct TimeSpan: Comparable, Hashable, Sendable {
     /// Seconds with their fraction.
     public var seconds: Double { Double(nanoseconds) / 1e9 }
 
+    /// Whether `a` is shorter.
     public static func < (a: TimeSpan, b: TimeSpan) -> Bool { a.nanoseconds < b.nanoseconds }
     /// Saturating sum.
     public static func + (a: TimeSpan, b: TimeSpan) -> TimeSpan {
@@ -78,6 +80,7 @@ public struct Timestamp: Comparable, Hashable, Sendable {
     /// - Parameter microseconds: since the Unix epoch.
     public init(microseconds: Int64) { self.microseconds = microseconds }
 
+    /// Whether `a` comes first.
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.microseconds < b.microseconds }
     /// The time `span` later, whole microseconds; saturates.
     public static func + (start: Timestamp, span: TimeSpan) -> Timestamp {

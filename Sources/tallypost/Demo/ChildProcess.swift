@@ -79,7 +79,7 @@ final class ChildProcess {
     /// Returns only when that fails. `posix_spawn` has no attribute for it, and the wish outlives `execve`.
     static func becomeChild(_ arguments: [String]) -> Int32 {
         guard let parent = arguments.first.flatMap({ pid_t($0) }) else { return 64 }
-        _ = linux_die_with_parent(SIGKILL)
+        _ = die_with_parent(SIGKILL)
         // The parent may have died before the wish was made.
         guard getppid() == parent else { return 70 }
         var words = (["tallypost"] + arguments.dropFirst()).map { unsafe strdup($0) }

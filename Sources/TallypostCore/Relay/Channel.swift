@@ -1,0 +1,57 @@
+/// What is isolated from what: the tasks of one type that go to one destination.
+struct ChannelKey: Hashable {
+    let type: String
+    let origin: Origin
+}
+
+/// A task that this relay holds a lease of.
+struct HeldTask {
+    let fit: FitTask
+    /// When the claim was asked for; the lease is at least this long from here.
+    let claimedAt: Instant
+    /// Not a moment after this may a request for it still be under way.
+    let leaseEnd: Instant
+    let channel: Int
+    var sentAt: Instant?
+}
+
+/// The places in flight of one channel, and who waits for one. A slow destination fills its own channel and no other.
+struct Channel {
+    let key: ChannelKey
+    /// Requests at once.
+    var limit: Int
+    var inFlight = 0
+    /// Tasks that wait for a place, oldest first, from `head` on.
+    private var waiting: [Int64] = []
+    private var head = 0
+    /// Whether it stands in the relay's list of channels that can send.
+    var isReady = false
+
+    init(key: ChannelKey, limit: Int) {
+        self.key = key
+        self.limit = limit
+    }
+
+    var queued: Int { waiting.count - head }
+    var hasPlace: Bool { inFlight < limit }
+    /// Full, with more waiting than one round of its places: claiming more for it would only hold leases.
+    var isCrowded: Bool { !hasPlace && queued >= limit }
+
+    mutating func enqueue(_ id: Int64) { waiting.append(id) }
+
+    mutating func dequeue() -> Int64? {
+        guard head < waiting.count else { return nil }
+        defer {
+            head += 1
+            // Keeps the array from growing for ever, at a constant cost per task.
+            if head == waiting.count {
+                waiting.removeAll(keepingCapacity: true)
+                head = 0
+            } else if head >= 1_024, head * 2 >= waiting.count {
+                waiting.removeFirst(head)
+                head = 0
+            }
+        }
+        return waiting[head]
+    }
+}

@@ -1,0 +1,132 @@
+extension Relay {
+    /// What to ask for now: every type that has room, when one of them has enough to be worth a visit. Nil when there is no
+    /// reason to claim, no room, or memory is at its bound.
+    mutating func claimWanted(thorough: Bool) -> ClaimRequest? {
+        guard phase == .running, isHungry || thorough else { return nil }
+        guard held.count < limits.heldTasks, heldBytes < limits.heldBytes else {
+            if !toldOfBound { actions.append(.report(.memoryBound(tasks: held.count, bytes: heldBytes))) }
+            toldOfBound = true
+            return nil
+        }
+        toldOfBound = false
+        var load: [String: Int] = [:]
+        for channel in channels where !channel.isCrowded {
+            load[channel.key.type, default: 0] += channel.inFlight + channel.queued
+        }
+
+        var demands: [ClaimRequest.Demand] = []
+        var isWorthIt = thorough
+        for (type, policy) in routes where !paused.contains(type) {
+            let ahead = prefetch[type] ?? policy.concurrency
+            let room = min(policy.concurrency + ahead - (load[type] ?? 0), limits.claimBatch)
+            guard room > 0 else { continue }
+            if room >= max(1, min(ahead / 2, limits.claimBatch / 2)) { isWorthIt = true }
+            demands.append(.init(type: type, limit: room, lease: policy.lease))
+        }
+        for type in unknownTypes {
+            isWorthIt = true
+            demands.append(.init(type: type, limit: limits.choreBatch, lease: limits.setAsideLease))
+        }
+        // Every route paused, or none at all: nothing to be hungry for until a survey or a reload says otherwise.
+        if demands.isEmpty, held.isEmpty { isHungry = false }
+        guard isWorthIt, !demands.isEmpty else { return nil }
+        // The same order for the same state, so that a run of the simulator can be replayed.
+        demands.sort { $0.type < $1.type }
+        // Large payloads: no more rows than the average says will fit.
+        let average = held.isEmpty ? 1_024 : max(heldBytes / held.count, 512)
+        let fitting = max(1, (limits.heldBytes - heldBytes) / average)
+        let limit = min(limits.claimBatch, limits.heldTasks - held.count, fitting)
+        return ClaimRequest(relay: name, demands: demands, limit: limit, thorough: thorough)
+    }
+
+    /// Takes leased tasks in hand. `askedAt` is when the claim left, so that leases are never believed to last longer than they do.
+    mutating func receive(_ batch: ClaimBatch, askedAt: Instant, now: Instant) {
+        clocks = (batch.now, now)
+        tally.claimed += batch.tasks.count
+        isHungry = batch.mayHaveMore
+        if !batch.mayHaveMore { wantsSurvey = true }
+        if batch.mayHaveMore { growPrefetch(for: batch) }
+        for task in batch.tasks { receive(task, askedAt: askedAt, now: now) }
+    }
+
+    /// A full batch that found places empty came too late: ask for more the next time.
+    private mutating func growPrefetch(for batch: ClaimBatch) {
+        var grown: Set<String> = []
+        for task in batch.tasks where grown.insert(task.type).inserted {
+            guard let policy = routes[task.type] else { continue }
+            let index = channelOf[ChannelKey(type: task.type, origin: policy.origin)]
+            let starved = index.map { channels[$0].queued == 0 && channels[$0].hasPlace } ?? true
+            if starved { prefetch[task.type] = min(max(1, prefetch[task.type] ?? policy.concurrency) * 2, limits.prefetch) }
+        }
+    }
+
+    private mutating func receive(_ task: ClaimedTask, askedAt: Instant, now: Instant) {
+        if let old = held[task.id] { abandon(old) }
+        let fit: FitTask
+        do {
+            fit = try task.check(policy: routes[task.type], parser: parser)
+        } catch {
+            let outcome = Outcome(id: task.id, epoch: task.epoch, change: .failed(responseStatus: nil, error: error.reason))
+            settlesKeyed = settlesKeyed || task.orderingKey != nil
+            record(outcome, type: task.type, at: now)
+            return
+        }
+        if fit.maxAttempts > 0, task.attempt > fit.maxAttempts {
+            let reason = "no attempts left: \(task.attempt - 1) of \(fit.maxAttempts) were made"
+            record(fail(fit, status: nil, reason: reason), type: task.type, at: now)
+            return
+        }
+        let index = channel(for: ChannelKey(type: task.type, origin: fit.origin), limit: fit.policy.concurrency)
+        let lease =
+            fit.task.timeoutSeconds.map { max(fit.policy.lease, .seconds(Int64($0)) + RoutePolicy.leaseMargin) }
+            ?? fit.policy.lease
+        held[task.id] = HeldTask(fit: fit, claimedAt: askedAt, leaseEnd: askedAt + lease, channel: index, sentAt: nil)
+        heldBytes += task.footprint
+        if channels[index].isCrowded, fit.origin != fit.policy.origin {
+            // Its destination is slow, and others of its type may stand behind it: let them by.
+            giveBack(task.id, after: limits.crowdedDelay, at: now)
+            return
+        }
+        channels[index].enqueue(task.id)
+        markReady(index)
+    }
+
+    /// We hold an older lease of a task that we have just leased again: that one is lost.
+    private mutating func abandon(_ old: HeldTask) {
+        let task = old.fit.task
+        if old.sentAt != nil { strays[LeaseKey(id: task.id, epoch: task.epoch)] = old.channel }
+        held[task.id] = nil
+        heldBytes -= task.footprint
+    }
+
+    // MARK: Channels
+
+    mutating func channel(for key: ChannelKey, limit: Int) -> Int {
+        if let index = channelOf[key] { return index }
+        let index: Int
+        if let free = freeChannels.popLast() {
+            channels[free] = Channel(key: key, limit: limit)
+            index = free
+        } else {
+            index = channels.count
+            channels.append(Channel(key: key, limit: limit))
+        }
+        channelOf[key] = index
+        return index
+    }
+
+    mutating func markReady(_ index: Int) {
+        guard !channels[index].isReady, channels[index].queued > 0, channels[index].hasPlace else { return }
+        channels[index].isReady = true
+        readyChannels.append(index)
+    }
+
+    /// Forgets a channel with nothing in it, so that rows with ever new targets cost no memory.
+    mutating func dropIfIdle(_ index: Int) {
+        let channel = channels[index]
+        guard channel.inFlight == 0, channel.queued == 0, !channel.isReady, channelOf[channel.key] == index else { return }
+        if routes[channel.key.type]?.origin == channel.key.origin { return }
+        channelOf[channel.key] = nil
+        freeChannels.append(index)
+    }
+}

@@ -1,0 +1,128 @@
+extension Relay {
+    /// An attempt ended: frees its place and decides what becomes of its task.
+    mutating func take(_ answer: Answer, at now: Instant) {
+        let key = LeaseKey(id: answer.id, epoch: answer.epoch)
+        guard let task = held[answer.id], task.fit.task.epoch == answer.epoch, task.sentAt != nil else {
+            // A stray: we lost that lease, noticed, and hold a newer one or none.
+            if let channel = strays.removeValue(forKey: key) {
+                leavePlace(channel)
+                tally.late += 1
+                actions.append(.report(.lateOutcomes(ids: [answer.id])))
+            }
+            return
+        }
+        drop(answer.id)
+        leavePlace(task.channel)
+        settlesKeyed = settlesKeyed || task.fit.task.orderingKey != nil
+        record(outcome(of: answer, for: task.fit, at: now), type: task.fit.task.type, at: now)
+    }
+
+    private mutating func leavePlace(_ channel: Int) {
+        channels[channel].inFlight -= 1
+        inFlight -= 1
+        markReady(channel)
+        dropIfIdle(channel)
+    }
+
+    private mutating func outcome(of answer: Answer, for fit: FitTask, at now: Instant) -> Outcome {
+        let task = fit.task
+        var response: Answer.Response?
+        if case .response(let found) = answer.result { response = found }
+        let attempt = { (status: Int?, reason: String) in
+            AttemptRecord(
+                number: task.attempt, duration: answer.duration, responseStatus: status, error: reason,
+                responseStart: response.flatMap { ResultText.start(of: $0.body) })
+        }
+        switch Verdict(answer.result, alsoOn: fit.policy.retry.alsoOn) {
+        case .done(let status):
+            let result = response.flatMap { ResultText.json(body: $0.body, wasCut: $0.bodyWasCut) }
+            let change: Outcome.Change =
+                task.waitsForSignal
+                ? .waiting(responseStatus: status, startResult: result) : .completed(responseStatus: status, result: result)
+            return Outcome(id: task.id, epoch: task.epoch, change: change)
+        case .giveUp(let status, let reason):
+            var outcome = fail(fit, status: status, reason: reason)
+            outcome.attempt = attempt(status, reason)
+            return outcome
+        case .gone(let reason):
+            paused.insert(task.type)
+            giveBackQueued(of: task.type, at: now)
+            pauses.append((task.type, "\(fit.origin) \(reason)"))
+            actions.append(.report(.routePaused(type: task.type, reason: reason)))
+            var outcome = fail(fit, status: 410, reason: reason)
+            outcome.attempt = attempt(410, reason)
+            return outcome
+        case .tryAgain(let status, let reason, let retryAfter):
+            var outcome = again(fit, status: status, reason: reason, retryAfter: retryAfter, at: now)
+            outcome.attempt = attempt(status, reason)
+            return outcome
+        }
+    }
+
+    /// Another attempt, later; or the end, when none is left.
+    private mutating func again(
+        _ fit: FitTask, status: Int?, reason: String, retryAfter: TimeSpan?, at now: Instant
+    ) -> Outcome {
+        let task = fit.task
+        if fit.maxAttempts > 0, task.attempt >= fit.maxAttempts {
+            return fail(fit, status: status, reason: "\(reason); attempt \(task.attempt) of \(fit.maxAttempts) was the last")
+        }
+        var delay = fit.policy.retry.delay(afterAttempt: task.attempt, retryAfter: retryAfter, using: &random)
+        if let deadline = fit.deadline, let moment = databaseTime(at: now) {
+            // Due again at the deadline at the latest, and then found overdue: nobody has to watch for it.
+            delay = min(delay, max(.zero, deadline - moment) + .milliseconds(1))
+        }
+        return Outcome(id: task.id, epoch: task.epoch, change: .retry(after: delay, responseStatus: status, error: reason))
+    }
+
+    func fail(_ fit: FitTask, status: Int?, reason: String) -> Outcome {
+        Outcome(
+            id: fit.task.id, epoch: fit.task.epoch, change: .failed(responseStatus: status, error: reason),
+            blocksKey: fit.task.orderingKey != nil && fit.policy.whenFailed == .block)
+    }
+
+    /// Puts an outcome where the next visit to the database takes it.
+    mutating func record(_ outcome: Outcome, type: String, at now: Instant) {
+        if outcomes.isEmpty { oldestOutcomeAt = now }
+        outcomes.append(outcome)
+        switch outcome.change {
+        case .completed: tally.completed += 1
+        case .waiting: tally.waiting += 1
+        case .retry(let delay, _, _):
+            tally.retried += 1
+            nextDueAt = min(nextDueAt, now + delay + limits.settleWithin)
+        case .failed(_, let error):
+            tally.failed += 1
+            actions.append(.report(.deadLetter(id: outcome.id, type: type, reason: error)))
+        case .timedOut:
+            tally.timedOut += 1
+            actions.append(.report(.timedOut(id: outcome.id, type: type)))
+        case .released(let delay):
+            tally.released += 1
+            nextDueAt = min(nextDueAt, now + delay + limits.settleWithin)
+        }
+    }
+
+    /// A lease ran out. Its relay is presumed dead and the attempt lost; the task goes on, or ends when that was its last.
+    mutating func recover(_ lease: ExpiredLease, at now: Instant) {
+        // Our own, still under way: the request's timeout ends it before anybody else may take it.
+        if let own = held[lease.id], own.fit.task.epoch == lease.epoch { return }
+        let policy = routes[lease.type]
+        let most = lease.maxAttempts ?? policy?.maxAttempts ?? 0
+        let reason =
+            "relay \(lease.relay ?? "unknown") stopped answering during attempt \(lease.attempts); its outcome is unknown"
+        let change: Outcome.Change
+        if most > 0, lease.attempts >= most {
+            change = .failed(responseStatus: nil, error: "\(reason); attempt \(lease.attempts) of \(most) was the last")
+        } else {
+            change = .retry(after: .zero, responseStatus: nil, error: reason)
+        }
+        tally.recovered += 1
+        actions.append(.report(.leaseRecovered(id: lease.id, type: lease.type, from: lease.relay)))
+        let attempt = AttemptRecord(number: lease.attempts, duration: .zero, responseStatus: nil, error: reason)
+        let blocks = policy?.whenFailed == .block
+        record(
+            Outcome(id: lease.id, epoch: lease.epoch, change: change, attempt: attempt, blocksKey: blocks), type: lease.type,
+            at: now)
+    }
+}

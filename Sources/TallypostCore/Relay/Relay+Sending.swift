@@ -1,0 +1,73 @@
+extension Relay {
+    /// Fills free places, one task of each ready channel in turn.
+    mutating func sendWhatCanBe(at now: Instant) {
+        // With the database away nothing new is sent: its outcome could not be written, and each one would be sent again.
+        guard reachesStore, phase == .running, !readyChannels.isEmpty else { return }
+        var next = 0
+        while next < readyChannels.count, inFlight < limits.inFlight {
+            let index = readyChannels[next]
+            next += 1
+            channels[index].isReady = false
+            if let id = channels[index].dequeue() { send(id, at: now) }
+            if channels[index].queued > 0, channels[index].hasPlace {
+                channels[index].isReady = true
+                readyChannels.append(index)
+            } else {
+                dropIfIdle(index)
+            }
+        }
+        readyChannels.removeFirst(next)
+    }
+
+    private mutating func send(_ id: Int64, at now: Instant) {
+        // Given back or lost while it waited: its number is stale.
+        guard let task = held[id], task.sentAt == nil else { return }
+        let fit = task.fit
+        if let deadline = fit.deadline, let moment = databaseTime(at: now), moment > deadline {
+            drop(id)
+            let change = Outcome.Change.timedOut(error: "its deadline passed before it could be sent")
+            record(Outcome(id: id, epoch: fit.task.epoch, change: change), type: fit.task.type, at: now)
+            return
+        }
+        guard now + fit.timeout + limits.settleMargin <= task.leaseEnd else {
+            giveBack(id, after: .zero, at: now)
+            return
+        }
+        if now - task.claimedAt > limits.patience { shrinkPrefetch(of: fit, at: now) }
+        held[id]?.sentAt = now
+        channels[task.channel].inFlight += 1
+        inFlight += 1
+        tally.sent += 1
+        actions.append(.send(Delivery(task: fit.task, origin: fit.origin, timeout: fit.timeout, deadline: fit.deadline)))
+    }
+
+    /// Tasks wait too long in memory, where no other relay can take them: ask for fewer. Once a while, not for each of a batch.
+    private mutating func shrinkPrefetch(of fit: FitTask, at now: Instant) {
+        guard now - shrunkAt > limits.patience else { return }
+        shrunkAt = now
+        let type = fit.task.type
+        prefetch[type] = max(1, (prefetch[type] ?? fit.policy.concurrency) / 2)
+    }
+
+    /// Returns a task that was not sent, its attempt refunded.
+    mutating func giveBack(_ id: Int64, after delay: TimeSpan, at now: Instant) {
+        guard let task = held[id], task.sentAt == nil else { return }
+        drop(id)
+        record(Outcome(id: id, epoch: task.fit.task.epoch, change: .released(after: delay)), type: task.fit.task.type, at: now)
+    }
+
+    /// Returns whatever of a type has not been sent: its route was paused.
+    mutating func giveBackQueued(of type: String, at now: Instant) {
+        for id in held.keys.sorted() where held[id]?.fit.task.type == type { giveBack(id, after: .zero, at: now) }
+    }
+
+    mutating func drop(_ id: Int64) {
+        guard let task = held.removeValue(forKey: id) else { return }
+        heldBytes -= task.fit.task.footprint
+    }
+
+    /// The database's clock at a moment of ours; nil before it was first seen.
+    func databaseTime(at now: Instant) -> Timestamp? {
+        clocks.map { $0.database + (now - $0.here) }
+    }
+}

@@ -1,0 +1,164 @@
+extension Relay {
+    /// Gives the store its next order, lets it listen, or opens it, whichever is due. Only one of them at a time.
+    mutating func visitStore(at now: Instant) {
+        switch store {
+        case .opening, .working: return
+        case .closed(let tryAt):
+            guard now >= tryAt else { return }
+            store = .opening
+            actions.append(.openStore)
+            return
+        case .resting(let until):
+            guard now >= until else { return }
+            store = .free
+            sendWhatCanBe(at: now)
+        case .free, .listening: break
+        }
+        let order = nextOrder(at: now)
+        if !order.isEmpty {
+            store = .working
+            claimAskedAt = now
+            actions.append(.order(order))
+        } else if store == .free, phase == .running, !isHungry {
+            store = .listening
+            actions.append(.listen(upTo: limits.pollInterval))
+        }
+    }
+
+    private mutating func nextOrder(at now: Instant) -> StoreOrder {
+        var order = StoreOrder()
+        let proving = drains && phase == .running && isIdle
+        if now >= choresAt, phase == .running {
+            choresAt = now + limits.choreInterval
+            order.sweepLimit = limits.choreBatch
+            order.expiredLimit = limits.choreBatch
+            order.surveys = true
+        }
+        order.claim = claimWanted(thorough: proving)
+        if order.claim != nil { drainProof = .none }
+        if proving {
+            drainProof = .looking
+            order.asksLeases = true
+            isHungry = order.claim != nil
+        }
+        if wantsSurvey, phase == .running, now >= surveyAt { order.surveys = true }
+        if order.surveys {
+            // Read after the claim, so what it says is not what the claim has just taken.
+            wantsSurvey = false
+            surveyAt = now + limits.surveyInterval
+            surveying = true
+        }
+        swap(&order.pauses, &pauses)
+        let isFull = outcomes.count >= limits.settleBatch / 2
+        let isOld = !outcomes.isEmpty && now - oldestOutcomeAt >= limits.settleWithin
+        if isFull || isOld || phase != .running || !order.isEmpty { takeOutcomes(into: &order) }
+        return order
+    }
+
+    /// Nothing in hand, nothing to write, nothing known to be due.
+    private var isIdle: Bool { !isHungry && held.isEmpty && outcomes.isEmpty && inFlight == 0 && drainProof == .none }
+
+    private mutating func takeOutcomes(into order: inout StoreOrder) {
+        settlingKeyed = settlesKeyed
+        if outcomes.count <= limits.settleBatch {
+            swap(&order.outcomes, &outcomes)
+            settlesKeyed = false
+        } else {
+            order.outcomes = Array(outcomes.prefix(limits.settleBatch))
+            outcomes.removeFirst(limits.settleBatch)
+        }
+    }
+
+    // MARK: What comes back
+
+    mutating func storeOpened() {
+        store = .free
+        isHungry = true
+        wantsSurvey = true
+        if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
+        backoff = limits.shortestBackoff
+    }
+
+    mutating func storeListened(_ hint: Bool) {
+        if store == .listening { store = .free }
+        if hint || store == .free { isHungry = true }
+    }
+
+    mutating func storeDone(_ report: StoreReport, at now: Instant) {
+        store = .free
+        if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
+        backoff = limits.shortestBackoff
+        if !report.settlement.late.isEmpty {
+            tally.late += report.settlement.late.count
+            actions.append(.report(.lateOutcomes(ids: report.settlement.late)))
+        }
+        // What ended may have freed its ordering key for the next.
+        if settlingKeyed { isHungry = true }
+        settlingKeyed = false
+        if let batch = report.batch { receive(batch, askedAt: claimAskedAt, now: now) }
+        if let expired = report.expired {
+            for lease in expired { recover(lease, at: now) }
+            if expired.count >= limits.choreBatch { choresAt = now }
+        }
+        if let swept = report.swept, swept >= limits.choreBatch { choresAt = now }
+        if let survey = report.survey { learn(survey, at: now) } else if surveying { wantsSurvey = true }
+        surveying = false
+        if drainProof == .looking { judgeDrain(report, at: now) }
+    }
+
+    private mutating func learn(_ survey: Survey, at now: Instant) {
+        clocks = (survey.now, now)
+        // What was paused here a moment ago may not be written yet.
+        let before = paused
+        paused = Set(survey.paused).union(pauses.map(\.type))
+        for type in paused.subtracting(before).sorted() { giveBackQueued(of: type, at: now) }
+        if !before.isSubset(of: paused) { isHungry = true }
+        if let due = survey.nextDue { nextDueAt = min(nextDueAt, now + max(.zero, due - survey.now)) }
+        let strangers = Set(survey.types).subtracting(routes.keys)
+        // Known strangers are asked for with every claim; only a new one is a reason to claim.
+        for type in strangers.subtracting(unknownTypes).sorted() {
+            actions.append(.report(.unknownType(type)))
+            isHungry = true
+        }
+        unknownTypes = strangers
+    }
+
+    /// After a look everywhere: nothing due and no lease anywhere ends a drain; a lease of another relay is waited for.
+    private mutating func judgeDrain(_ report: StoreReport, at now: Instant) {
+        let foundNothing = report.batch?.tasks.isEmpty ?? true
+        if foundNothing, outcomes.isEmpty, !isHungry, report.leaseEnd == nil {
+            drainProof = .shown
+            return
+        }
+        drainProof = .none
+        if let end = report.leaseEnd, let moment = databaseTime(at: now), foundNothing {
+            // Look again when that lease has ended, or soon, in case its relay settles.
+            let wait = min(max(.zero, end - moment), limits.choreInterval)
+            choresAt = min(choresAt, now + wait)
+            nextDueAt = min(nextDueAt, now + limits.choreInterval)
+            drainProof = .leasesElsewhere
+        }
+    }
+
+    mutating func storeFailed(_ error: StoreError, _ order: StoreOrder, at now: Instant) {
+        outcomes.insert(contentsOf: order.outcomes, at: 0)
+        pauses.insert(contentsOf: order.pauses, at: 0)
+        if order.surveys { wantsSurvey = true }
+        settlesKeyed = settlesKeyed || settlingKeyed
+        settlingKeyed = false
+        if order.claim != nil { isHungry = true }
+        drainProof = .none
+        storeLost(error, at: now)
+    }
+
+    /// Waits with full jitter, doubling: relays that lost the same database do not come back all at once.
+    mutating func storeLost(_ error: StoreError, at now: Instant) {
+        let wait = TimeSpan(nanoseconds: Int64(random.next(upTo: UInt64(backoff.nanoseconds)))) + .milliseconds(1)
+        backoff = min(backoff + backoff, limits.longestBackoff)
+        actions.append(.report(.storeAway(error, retryAfter: wait)))
+        switch error.kind {
+        case .busy, .unwritable, .data, .defect: store = .resting(until: now + wait)
+        case .connection, .schema, .permission, .corrupt: store = .closed(tryAt: now + wait)
+        }
+    }
+}

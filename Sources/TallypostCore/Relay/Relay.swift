@@ -1,0 +1,234 @@
+/// The relay's mind: a value that takes events and leaves actions. It does no I/O and knows no clock but the one it is told.
+///
+/// It holds the leased tasks, decides what to claim, when to send, what an answer means and what to write; the loop around it
+/// carries its actions out. Everything in it is bounded by ``RelayLimits``. The simulator runs several of them against one
+/// virtual database.
+public struct Relay: Sendable {
+    /// `leased_by`: different for every process that ever ran.
+    public let name: String
+    let limits: RelayLimits
+    let parser: any TargetParser
+    /// Finish when nothing is due or in flight.
+    let drains: Bool
+
+    var routes: [String: RoutePolicy]
+    var random: RandomSource
+    var phase = Phase.running
+    var store = StorePhase.closed(tryAt: Instant(nanoseconds: .min))
+    var actions: [RelayAction] = []
+    /// What this relay has done since it started.
+    public internal(set) var tally = RelayTally()
+
+    // Tasks in hand.
+    var held: [Int64: HeldTask] = [:]
+    var heldBytes = 0
+    var channels: [Channel] = []
+    var channelOf: [ChannelKey: Int] = [:]
+    var freeChannels: [Int] = []
+    var readyChannels: [Int] = []
+    var inFlight = 0
+    /// Requests whose lease was lost and taken again by ourselves: their answers are late, their places still taken.
+    var strays: [LeaseKey: Int] = [:]
+    /// How many tasks of a type may wait in memory beyond its places in flight.
+    var prefetch: [String: Int] = [:]
+    var shrunkAt = Instant(nanoseconds: .min)
+
+    // What is to be written.
+    var outcomes: [Outcome] = []
+    var oldestOutcomeAt = Instant.distantFuture
+    var pauses: [(type: String, reason: String)] = []
+
+    // What is known of the database.
+    /// Due work may be there.
+    var isHungry = true
+    /// When the next task falls due, as far as is known.
+    var nextDueAt = Instant.distantFuture
+    var choresAt = Instant(nanoseconds: .min)
+    var wantsSurvey = true
+    /// A survey is part of the order under way.
+    var surveying = false
+    var surveyAt = Instant(nanoseconds: .min)
+    /// Whether outcomes that wait, or are being written, belong to tasks with an ordering key.
+    var settlesKeyed = false
+    var settlingKeyed = false
+    var paused: Set<String> = []
+    var unknownTypes: Set<String> = []
+    var backoff: TimeSpan
+    /// When the claim under way was asked for.
+    var claimAskedAt = Instant(nanoseconds: .min)
+    /// One moment on both clocks: the database's, and ours.
+    var clocks: (database: Timestamp, here: Instant)?
+    var drainProof = DrainProof.none
+    var toldOfBound = false
+
+    enum Phase: Sendable, Equatable {
+        case running
+        case stopping(by: Instant)
+        case finished
+    }
+
+    enum StorePhase: Sendable, Equatable {
+        /// Not open; opened again at that time.
+        case closed(tryAt: Instant)
+        case opening
+        /// Open and unoccupied.
+        case free
+        case listening
+        case working
+        /// Open, but it just failed; asked again at that time.
+        case resting(until: Instant)
+    }
+
+    /// How far a drain has shown that nothing is left.
+    enum DrainProof: Sendable { case none, looking, leasesElsewhere, shown }
+
+    struct LeaseKey: Hashable {
+        let id: Int64
+        let epoch: Int64
+    }
+
+    /// - Parameters:
+    ///   - name: `leased_by`, different for every process.
+    ///   - routes: by task type.
+    ///   - drains: finish when nothing is due or in flight.
+    ///   - seed: of the jitter.
+    public init(
+        name: String, routes: [String: RoutePolicy], parser: any TargetParser, drains: Bool = false, seed: UInt64,
+        limits: RelayLimits = RelayLimits()
+    ) {
+        self.name = name
+        self.routes = routes
+        self.parser = parser
+        self.drains = drains
+        self.limits = limits
+        random = RandomSource(seed: seed)
+        backoff = limits.shortestBackoff
+    }
+
+    /// Whether `finished` has been among the actions.
+    public var isFinished: Bool { phase == .finished }
+    /// Tasks leased and in memory.
+    public var heldCount: Int { held.count }
+    /// Requests under way.
+    public var inFlightCount: Int { inFlight }
+    /// Outcomes that are not written yet.
+    public var unsettledCount: Int { outcomes.count }
+    /// Whether the database answers, as far as is known.
+    public var reachesStore: Bool {
+        switch store {
+        case .closed, .opening, .resting: false
+        case .free, .listening, .working: true
+        }
+    }
+
+    /// Takes in what happened; then ``takeActions()`` says what to do about it.
+    public mutating func handle(_ event: RelayEvent, at now: Instant) {
+        guard phase != .finished else { return }
+        switch event {
+        case .tick: break
+        case .storeOpened: storeOpened()
+        case .storeUnreachable(let error): storeLost(error, at: now)
+        case .storeDone(let report): storeDone(report, at: now)
+        case .storeFailed(let error, let order): storeFailed(error, order, at: now)
+        case .storeListened(let hint): storeListened(hint)
+        case .answered(let answers): for answer in answers { take(answer, at: now) }
+        case .stopRequested(let span): stop(within: span, at: now)
+        case .reconfigured(let routes): reconfigure(routes)
+        }
+        advance(at: now)
+    }
+
+    /// The actions since the last call, in order.
+    public mutating func takeActions() -> [RelayAction] {
+        var taken: [RelayAction] = []
+        swap(&taken, &actions)
+        return taken
+    }
+
+    /// When to call with `tick` if nothing else happens before.
+    public func nextWake(after now: Instant) -> Instant {
+        var wake = choresAt
+        if !outcomes.isEmpty { wake = min(wake, oldestOutcomeAt + limits.settleWithin) }
+        if !isHungry { wake = min(wake, nextDueAt) }
+        if wantsSurvey { wake = min(wake, surveyAt) }
+        switch store {
+        case .closed(let tryAt): wake = tryAt
+        case .resting(let until): wake = until
+        case .opening, .working: wake = .distantFuture
+        case .free, .listening: break
+        }
+        if case .stopping(let by) = phase { wake = min(wake, by) }
+        return max(wake, now)
+    }
+
+    private mutating func advance(at now: Instant) {
+        if now >= nextDueAt {
+            nextDueAt = .distantFuture
+            isHungry = true
+        }
+        sendWhatCanBe(at: now)
+        if finishIfDone(at: now) { return }
+        visitStore(at: now)
+    }
+
+    // MARK: Stopping
+
+    private mutating func stop(within span: TimeSpan, at now: Instant) {
+        guard phase == .running else { return }
+        phase = .stopping(by: now + span)
+        for id in held.keys.sorted() { giveBack(id, after: .zero, at: now) }
+    }
+
+    private mutating func reconfigure(_ routes: [String: RoutePolicy]) {
+        self.routes = routes
+        unknownTypes.subtract(routes.keys)
+        for index in channels.indices {
+            guard let policy = routes[channels[index].key.type] else { continue }
+            channels[index].limit = policy.concurrency
+            markReady(index)
+        }
+        isHungry = true
+        wantsSurvey = true
+    }
+
+    private mutating func finishIfDone(at now: Instant) -> Bool {
+        switch phase {
+        case .finished: return true
+        case .stopping(let by):
+            let allWritten = inFlight == 0 && held.isEmpty && outcomes.isEmpty && store != .working
+            guard allWritten || now >= by else { return false }
+        case .running:
+            guard drains, drainProof == .shown, held.isEmpty, outcomes.isEmpty, inFlight == 0 else { return false }
+        }
+        phase = .finished
+        actions.append(.finished)
+        return true
+    }
+}
+
+/// Counts since the relay started.
+public struct RelayTally: Sendable, Equatable {
+    /// Requests sent.
+    public var sent = 0
+    /// Tasks that ended, or went back, by what was decided. Not yet necessarily written.
+    public var completed = 0
+    /// Tasks that now wait for a signal.
+    public var waiting = 0
+    /// Attempts that will be made again.
+    public var retried = 0
+    /// Dead letters.
+    public var failed = 0
+    /// Deadlines that passed.
+    public var timedOut = 0
+    /// Leases given back with nothing sent.
+    public var released = 0
+    /// Outcomes dropped because the lease was lost.
+    public var late = 0
+    /// Leases of dead relays taken up.
+    public var recovered = 0
+    /// Rows claimed.
+    public var claimed = 0
+
+    /// Nothing yet.
+    public init() {}
+}

@@ -1,0 +1,33 @@
+import TallypostCore
+
+extension Log {
+    /// What the relay has to tell people, as one line with its facts as fields.
+    func report(_ notice: RelayNotice) {
+        switch notice {
+        case .storeAway(let error, let wait):
+            self.error(
+                "the database does not answer; trying again",
+                ["error": error.description, "retry_after_ms": String(wait.milliseconds)])
+        case .storeBack: info("the database answers again", [:])
+        case .deadLetter(let id, let type, let reason):
+            error("task failed", ["task": String(id), "type": type, "reason": reason])
+        case .timedOut(let id, let type): warning("task timed out", ["task": String(id), "type": type])
+        case .lateOutcomes(let ids):
+            warning(
+                "outcomes of lost leases dropped",
+                ["count": String(ids.count), "tasks": ids.prefix(20).map(String.init).joined(separator: ",")])
+        case .leaseRecovered(let id, let type, let relay):
+            warning("lease ran out; the task goes on", ["task": String(id), "type": type, "relay": relay ?? "unknown"])
+        case .routePaused(let type, let reason):
+            critical(
+                "route paused: nothing of this type is sent until it is resumed",
+                ["type": type, "reason": reason, "mend": "tallypost route resume \(type)"])
+        case .unknownType(let type):
+            error(
+                "no route for a type in the table: its tasks are set aside as failed",
+                ["type": type, "mend": "add routes.\(type) to the configuration"])
+        case .memoryBound(let tasks, let bytes):
+            warning("memory bound reached: nothing is claimed until some of it is sent", ["tasks": String(tasks), "bytes": String(bytes)])
+        }
+    }
+}

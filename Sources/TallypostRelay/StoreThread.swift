@@ -1,0 +1,109 @@
+public import TallypostCore
+
+/// The thread that owns the relay's connection to the database and makes its blocking calls.
+///
+/// One command at a time goes in, its event comes out: the dispatch loop never waits for a disk.
+public final class StoreThread: Sendable {
+    enum Command: Sendable {
+        case open
+        case order(StoreOrder)
+        case listen(TimeSpan)
+        case close
+    }
+
+    private let commands: Mailbox<Command>
+    private let events: Mailbox<RelayEvent>
+    private let thread: WorkerThread
+
+    /// - Parameter makeStore: called once, on the new thread, which alone uses what it returns.
+    public init(makeStore: @escaping @Sendable () -> any TaskStore) {
+        // Never more than an order behind a listen, and its event: the bounds only catch a defect.
+        let commands = Mailbox<Command>(capacity: 8)
+        let events = Mailbox<RelayEvent>(capacity: 16)
+        self.commands = commands
+        self.events = events
+        thread = WorkerThread(name: "store") {
+            StoreThread.serve(makeStore(), commands: commands, events: events)
+        }
+    }
+
+    /// Readable while events wait.
+    public var descriptor: Int32 { events.descriptor }
+
+    /// The events since the last call.
+    public func takeEvents() -> [RelayEvent] { events.takeAll() }
+
+    func post(_ command: Command) {
+        precondition(commands.post(command), "more commands than the store thread can hold")
+    }
+
+    /// Closes the store and waits for the thread.
+    public func close() {
+        post(.close)
+        thread.join()
+    }
+
+    private static func serve(_ store: any TaskStore, commands: Mailbox<Command>, events: Mailbox<RelayEvent>) {
+        func tell(_ event: RelayEvent) { precondition(events.post(event), "more events than the dispatch loop can hold") }
+        while true {
+            for command in commands.waitForAll() {
+                switch command {
+                case .open:
+                    do throws(StoreError) {
+                        try store.open()
+                        tell(.storeOpened)
+                    } catch {
+                        tell(.storeUnreachable(error))
+                    }
+                case .order(let order): tell(store.carryOut(order))
+                case .listen(let span):
+                    do throws(StoreError) {
+                        tell(.storeListened(try store.waitForWork(timeout: span, interrupt: commands.descriptor)))
+                    } catch {
+                        tell(.storeFailed(error, StoreOrder()))
+                    }
+                case .close:
+                    store.close()
+                    return
+                }
+            }
+        }
+    }
+}
+
+extension TaskStore {
+    /// Carries out an order, in its sequence: pauses, settlement and claim, sweep, expired leases, survey, first lease's end.
+    ///
+    /// What was done is reported even if a later part failed, so that no leased task is forgotten; the failure shows again in
+    /// the next order. Only an order of which nothing was done is given back as failed.
+    public func carryOut(_ order: StoreOrder) -> RelayEvent {
+        var report = StoreReport()
+        var rest = order
+        var done = false
+        do throws(StoreError) {
+            while let pause = rest.pauses.first {
+                try self.pause(route: pause.type, reason: pause.reason)
+                rest.pauses.removeFirst()
+            }
+            if !order.outcomes.isEmpty, let claim = order.claim {
+                let (settlement, batch) = try exchange(order.outcomes, claim)
+                report.settlement = settlement
+                report.batch = batch
+                done = true
+            } else if !order.outcomes.isEmpty {
+                report.settlement = try settle(order.outcomes)
+                done = true
+            } else if let claim = order.claim {
+                report.batch = try self.claim(claim)
+                done = true
+            }
+            if order.sweepLimit > 0 { report.swept = try sweep(limit: order.sweepLimit) }
+            if order.expiredLimit > 0 { report.expired = try expiredLeases(limit: order.expiredLimit) }
+            if order.surveys { report.survey = try survey() }
+            if order.asksLeases { report.leaseEnd = try earliestLeaseEnd() }
+        } catch {
+            return done ? .storeDone(report) : .storeFailed(error, rest)
+        }
+        return .storeDone(report)
+    }
+}
