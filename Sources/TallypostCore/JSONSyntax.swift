@@ -140,8 +140,9 @@ private struct JSONScanner: ~Copyable {
 
     private mutating func scanString() -> Bool {
         position += 1
-        while position < bytes.count {
-            let byte = bytes[position]
+        while true {
+            position = Self.endOfPlainText(bytes, from: position)
+            let byte = current
             switch byte {
             case UInt8(ascii: "\""):
                 position += 1
@@ -149,12 +150,37 @@ private struct JSONScanner: ~Copyable {
             case UInt8(ascii: "\\"):
                 position += 1
                 guard scanEscape() else { return false }
-            case 0x20...0x7F: position += 1
+            // The end, or a control character.
             case 0x00..<0x20: return false
             default: guard scanMultibyte(byte) else { return false }
             }
         }
-        return false
+    }
+
+    /// Where the run of characters ends that a string may hold as they are: printable ASCII but `"` and `\`. Eight bytes a
+    /// step (Mycroft's test for a byte that is zero, or less than n, in a word), since payloads are mostly such text.
+    private static func endOfPlainText(_ bytes: [UInt8], from start: Int) -> Int {
+        let span = bytes.span
+        let raw = unsafe span.bytes
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        var position = start
+        while position + 8 <= span.count {
+            let word = unsafe raw.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+            let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+            let control = (word &- ones &* 0x20) & ~word
+            let found = (word | control | ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)) & highs
+            if found != 0 { return position + UInt64(littleEndian: found).trailingZeroBitCount / 8 }
+            position += 8
+        }
+        while position < span.count {
+            switch span[position] {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), 0x00..<0x20, 0x80...0xFF: return position
+            default: position += 1
+            }
+        }
+        return position
     }
 
     private mutating func scanEscape() -> Bool {

@@ -23,7 +23,7 @@ final class WorkerThread: Sendable {
             defer { handle = nil }
             return handle
         }
-        if let thread { unsafe pthread_join(thread, nil) }
+        if let thread { pthread_join(thread, nil) }
     }
 }
 
@@ -40,7 +40,7 @@ private final class ThreadBody: Sendable {
 private func runThreadBody(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let context = unsafe context else { return nil }
     let thread = unsafe Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue()
-    _ = name_this_thread(thread.name)
+    _ = unsafe name_this_thread(thread.name)
     var all = sigset_t()
     unsafe sigfillset(&all)
     unsafe pthread_sigmask(SIG_BLOCK, &all, nil)
