@@ -82,14 +82,22 @@ final class ChildProcess {
         _ = die_with_parent(SIGKILL)
         // The parent may have died before the wish was made.
         guard getppid() == parent else { return 70 }
-        var words = (["tallypost"] + arguments.dropFirst()).map { unsafe strdup($0) }
-        unsafe words.append(nil)
-        unsafe execv("/proc/self/exe", &words)
+        unsafe withArguments(["tallypost"] + arguments.dropFirst()) { _ = unsafe execv("/proc/self/exe", $0) }
         return 70
     }
 
+    /// The words as C wants them, while the body runs.
+    private static func withArguments(_ words: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Void) {
+        let arguments = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: words.count + 1)
+        for (index, word) in words.enumerated() { unsafe arguments[index] = unsafe strdup(word) }
+        unsafe arguments[words.count] = nil
+        unsafe body(arguments)
+        for index in words.indices { unsafe free(arguments[index]) }
+        unsafe arguments.deallocate()
+    }
+
     private static func spawn(_ words: [String], log: String) throws(DemoError) -> pid_t {
-        var attributes = unsafe posix_spawnattr_t()
+        var attributes = posix_spawnattr_t()
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawnattr_init(&attributes)
         unsafe posix_spawn_file_actions_init(&actions)
@@ -97,13 +105,14 @@ final class ChildProcess {
             unsafe posix_spawnattr_destroy(&attributes)
             unsafe posix_spawn_file_actions_destroy(&actions)
         }
-        // The demo blocks and ignores signals; its children start as any program does.
+        // The demo blocks signals and ignores SIGPIPE; its children start as any program does.
         var none = sigset_t()
-        var all = sigset_t()
+        var ignored = sigset_t()
         unsafe sigemptyset(&none)
-        unsafe sigfillset(&all)
+        unsafe sigemptyset(&ignored)
+        unsafe sigaddset(&ignored, SIGPIPE)
         unsafe posix_spawnattr_setsigmask(&attributes, &none)
-        unsafe posix_spawnattr_setsigdefault(&attributes, &all)
+        unsafe posix_spawnattr_setsigdefault(&attributes, &ignored)
         unsafe posix_spawnattr_setpgroup(&attributes, 0)
         unsafe posix_spawnattr_setflags(
             &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
@@ -111,13 +120,14 @@ final class ChildProcess {
         unsafe posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         unsafe posix_spawn_file_actions_adddup2(&actions, 1, 2)
 
-        var arguments = words.map { unsafe strdup($0) }
-        unsafe arguments.append(nil)
-        defer { unsafe arguments.forEach { unsafe free($0) } }
         var identifier: pid_t = 0
-        let code = unsafe posix_spawn(&identifier, "/proc/self/exe", &actions, &attributes, &arguments, environ)
+        var code: Int32 = 0
+        unsafe withArguments(words) {
+            code = unsafe posix_spawn(&identifier, "/proc/self/exe", &actions, &attributes, $0, environ)
+        }
         guard code == 0 else {
-            throw .system(call: "posix_spawn \(words.joined(separator: " "))", code: code, message: unsafe String(cString: strerror(code)))
+            throw .system(
+                call: "posix_spawn \(words.joined(separator: " "))", code: code, message: unsafe String(cString: strerror(code)))
         }
         return identifier
     }

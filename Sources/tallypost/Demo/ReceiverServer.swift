@@ -1,7 +1,7 @@
 import CMicrohttpd
 
 /// One destination: a port of its own, for one kind of task.
-final class ReceiverServer {
+@safe final class ReceiverServer {
     /// The port that it listens on.
     let port: UInt16
     private let daemon: OpaquePointer
@@ -12,10 +12,10 @@ final class ReceiverServer {
         desk = ReceiverDesk(task: task, ledger: ledger)
         // The desk outlives the daemon: both end in deinit, the daemon first.
         let context = unsafe Unmanaged.passUnretained(desk).toOpaque()
-        guard let daemon = unsafe mhd_start_on_loopback(receiverAnswers, receiverIsDone, context) else {
+        guard let started = unsafe mhd_start_on_loopback(receiverAnswers, receiverIsDone, context) else {
             throw .process("the receiver's HTTP server does not start")
         }
-        self.daemon = unsafe daemon
+        unsafe daemon = started
         port = unsafe mhd_port(daemon)
     }
 

@@ -16,6 +16,7 @@ final class Terminal {
     /// Whether bars may use block characters.
     let hasBlocks: Bool
     private var linesOnScreen = 0
+    private var columnsBefore = 0
 
     /// Live on a terminal that can move its cursor, unless told otherwise by the option or by NO_COLOR.
     init(plain: Bool) {
@@ -40,21 +41,19 @@ final class Terminal {
         return known ? (Int(window.ws_col), Int(window.ws_row)) : (80, 24)
     }
 
-    /// Draws over what the last call drew. Lines must fit; those that the screen has no room for are left out.
-    func draw(_ lines: [String]) {
-        let lines = lines.prefix(max(1, size.rows - 1))
-        var text = linesOnScreen > 0 ? "\u{1B}[\(linesOnScreen)F" : ""
+    /// Draws over what the last call drew. `picture` gives lines that fit into so many columns; those that the screen has no
+    /// room for are left out.
+    func draw(_ picture: (_ columns: Int) -> [String]) {
+        let size = size
+        let lines = picture(size.columns).prefix(max(1, size.rows - 1))
+        // After a change of width, what was drawn may stand anywhere: start on a clean screen.
+        var text = ""
+        if linesOnScreen > 0 { text = size.columns == columnsBefore ? "\u{1B}[\(linesOnScreen)F" : "\u{1B}[2J\u{1B}[H" }
         for line in lines { text += "\(line)\u{1B}[K\n" }
         text += "\u{1B}[J"
         linesOnScreen = lines.count
+        columnsBefore = size.columns
         Self.write(text)
-    }
-
-    /// Starts at the top: after the terminal changed its size, what was drawn may stand anywhere.
-    func clear() {
-        guard style == .live else { return }
-        Self.write("\u{1B}[2J\u{1B}[H")
-        linesOnScreen = 0
     }
 
     /// One line, below what was drawn.
