@@ -1,7 +1,7 @@
 import Glibc
 import TallypostCore
-import TallypostSQLite
 import TallypostRelay
+import TallypostSQLite
 
 /// Runs a demo from the first process to the verdict.
 final class DemoDirector {

@@ -1,7 +1,7 @@
 import Glibc
 import TallypostCore
-import TallypostSQLite
 import TallypostRelay
+import TallypostSQLite
 
 /// The demo's application: takes orders, and writes each with the tasks that follow from it in one transaction.
 struct Shop {
