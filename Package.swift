@@ -47,6 +47,7 @@ let package = Package(
         .target(name: "StoreContract", dependencies: ["TallypostCore"], path: "Tests/StoreContract", swiftSettings: strict),
 
         .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore"], swiftSettings: strict),
-        .testTarget(name: "tallypostTests", dependencies: ["tallypost", "TallypostCore", "TallypostSQLite"], swiftSettings: strict),
+        .testTarget(
+            name: "tallypostTests", dependencies: ["tallypost", "TallypostCore", "TallypostSQLite"], swiftSettings: strict),
     ]
 )
