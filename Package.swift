@@ -59,5 +59,7 @@ let package = Package(
         .testTarget(name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
+        .testTarget(
+            name: "tallypostTests", dependencies: ["tallypost", "TallypostCore", "TallypostSQLite"], swiftSettings: strict),
     ]
 )
