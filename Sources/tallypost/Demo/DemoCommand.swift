@@ -3,14 +3,14 @@ import TallypostRelay
 
 /// `tallypost demo`.
 enum DemoCommand {
-    static func run(_ options: DemoOptions) -> Int32 {
+    static func run(_ options: DemoOptions) -> ExitCode {
         do throws(DemoError) {
             let signals = SignalDescriptor()
             let proof = try DemoDirector(options: options, signals: signals).run()
-            return proof.holds ? 0 : 70
+            return proof.holds ? .good : .fault
         } catch {
             print(error)
-            return error.exitStatus
+            return error.exitCode
         }
     }
 }

@@ -24,12 +24,12 @@ enum DemoError: Error, CustomStringConvertible {
         }
     }
 
-    /// The exit status that tells it.
-    var exitStatus: Int32 {
+    /// The exit code that tells it.
+    var exitCode: ExitCode {
         switch self {
-        case .interrupted: 130
-        case .usage: 64
-        case .process, .late, .system, .database: 70
+        case .interrupted: .interrupted
+        case .usage: .usage
+        case .process, .late, .system, .database: .fault
         }
     }
 }

@@ -28,7 +28,7 @@ enum ReceiverCommand {
             return 0
         } catch {
             print(error)
-            return error.exitStatus
+            return error.exitCode.rawValue
         }
     }
 
