@@ -45,7 +45,15 @@ let package = Package(
 
         // What every store must hold, and what an engine brings to be held to it.
         .target(name: "StoreContract", dependencies: ["TallypostCore"], path: "Tests/StoreContract", swiftSettings: strict),
+        .target(
+            name: "SQLiteFixture", dependencies: ["TallypostCore", "TallypostSQLite", "StoreContract", "CSQLite"],
+            path: "Tests/SQLiteFixture", swiftSettings: strict),
 
+        .testTarget(
+            name: "StoreContractTests", dependencies: ["TallypostCore", "StoreContract", "SQLiteFixture"], swiftSettings: strict),
+        .testTarget(
+            name: "TallypostSQLiteTests",
+            dependencies: ["TallypostCore", "TallypostSQLite", "StoreContract", "SQLiteFixture", "CSQLite"], swiftSettings: strict),
         .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore"], swiftSettings: strict),
         .testTarget(name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "CLinux"], swiftSettings: strict),
         .testTarget(

@@ -12,7 +12,7 @@ struct Engine: Sendable {
     func makeStore(pollOnly: Bool) -> any TaskStore {
         switch database {
         case .sqlite(let path): SQLiteStore(path: path, pollOnly: pollOnly)
-        case .postgres: fatalError()
+        case .postgres(let url): PostgresStore(url: url, pollOnly: pollOnly)
         }
     }
 
