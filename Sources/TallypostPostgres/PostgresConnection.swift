@@ -8,8 +8,10 @@ import TallypostCore
 @safe final class PostgresConnection {
     /// One statement to be sent.
     struct Step {
-        /// The name of a named statement.
+        /// The name of a named statement; with ``sql``, only what an error calls it.
         var name: String
+        /// SQL that is no named statement: sent whole.
+        var sql: String?
         var parameters = PostgresParameters()
         /// Results in binary, cheap to read; else in text.
         var binary = false
@@ -95,10 +97,10 @@ import TallypostCore
     }
 
     private func send(_ step: Step) throws(StoreError) {
-        guard let sql = statements[step.name] else { preconditionFailure("no statement is named \(step.name)") }
+        guard let sql = step.sql ?? statements[step.name] else { preconditionFailure("no statement is named \(step.name)") }
         let format: Int32 = step.binary ? 1 : 0
         let sent: Int32
-        if keepsSession {
+        if keepsSession, step.sql == nil {
             if !prepared.contains(step.name) {
                 guard unsafe PQsendPrepare(handle, step.name, sql, 0, nil) == 1 else { throw lost(step.name) }
                 prepared.insert(step.name)
@@ -122,7 +124,7 @@ import TallypostCore
         var results: [PostgresResult] = []
         var failure: StoreError?
         for step in group {
-            if preparing.remove(step.name) != nil {
+            if step.sql == nil, preparing.remove(step.name) != nil {
                 let result = try next(step.name)
                 if result.status != PGRES_COMMAND_OK {
                     prepared.remove(step.name)
@@ -179,6 +181,20 @@ import TallypostCore
         let text = unsafe String(cString: PQerrorMessage(handle)).split(separator: "\n").joined(separator: "; ")
         return StoreError(
             kind: .connection, code: "08006", operation: operation, message: text.isEmpty ? "the connection was lost" : text)
+    }
+
+    // MARK: Scripts
+
+    /// Runs SQL of several statements, outside the pipeline: for migrations, which read as SQL. Returns the last result, in text.
+    @discardableResult func execute(_ script: String, operation: String) throws(StoreError) -> PostgresResult {
+        guard unsafe PQexitPipelineMode(handle) == 1 else { throw lost(operation) }
+        defer { _ = unsafe PQenterPipelineMode(handle) }
+        guard let raw = unsafe PQexec(handle, script) else { throw lost(operation) }
+        let result = unsafe PostgresResult(raw)
+        switch result.status {
+        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: return result
+        default: throw lost(operation, result)
+        }
     }
 
     // MARK: Notifications

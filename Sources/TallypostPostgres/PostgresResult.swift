@@ -21,6 +21,7 @@ import TallypostCore
     }
 
     func columnName(_ column: Int) -> String { unsafe PQfname(handle, Int32(column)).map { unsafe String(cString: $0) } ?? "" }
+    fileprivate func typeID(_ column: Int) -> UInt32 { unsafe PQftype(handle, Int32(column)) }
     func isNull(_ row: Int, _ column: Int) -> Bool { unsafe PQgetisnull(handle, Int32(row), Int32(column)) == 1 }
 
     private func cell(_ row: Int, _ column: Int) -> UnsafeRawBufferPointer {
@@ -62,4 +63,13 @@ import TallypostCore
         if value == .max || value == .min { return Timestamp(microseconds: value) }
         return Timestamp(microseconds: value + Self.epochOffset)
     }
+}
+
+extension PostgresResult {
+    // OIDs that PostgreSQL will never change (pg_type.dat).
+    static let typeOfBoolean: UInt32 = 16
+    static let typeOfTime: UInt32 = 1_184
+
+    /// The OID of a column's type.
+    func columnType(_ column: Int) -> UInt32 { typeID(column) }
 }

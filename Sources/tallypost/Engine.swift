@@ -20,8 +20,7 @@ struct Engine: Sendable {
     func openDesk() throws(StoreError) -> any TaskDesk {
         switch database {
         case .sqlite(let path): try SQLiteDesk(path: path)
-        case .postgres:
-            throw StoreError(kind: .defect, code: "", operation: "connect", message: "no adapter for PostgreSQL is linked")
+        case .postgres(let url): try PostgresDesk(url: url)
         }
     }
 
@@ -29,8 +28,7 @@ struct Engine: Sendable {
     func makeSchemaKeeper() throws(StoreError) -> any SchemaKeeper {
         switch database {
         case .sqlite(let path): SQLiteSchema(path: path)
-        case .postgres:
-            throw StoreError(kind: .defect, code: "", operation: "connect", message: "no adapter for PostgreSQL is linked")
+        case .postgres(let url): PostgresSchema(url: url)
         }
     }
 }

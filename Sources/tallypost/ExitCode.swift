@@ -18,6 +18,9 @@ enum ExitCode: Int32, CaseIterable, Sendable {
     /// The configuration is wrong, or the tables are not there.
     case configuration = 78
 
+    /// Ctrl-C, as shells count it: 128 and the signal's number.
+    case interrupted = 130
+
     /// As a help text has it.
     var meaning: String {
         switch self {
@@ -28,6 +31,7 @@ enum ExitCode: Int32, CaseIterable, Sendable {
         case .badData: "bad data: no such task, a damaged database"
         case .unavailable: "the database is out of reach"
         case .fault: "a fault of tallypost itself"
+        case .interrupted: "interrupted"
         case .configuration: "the configuration is wrong, or the tables are not there"
         }
     }

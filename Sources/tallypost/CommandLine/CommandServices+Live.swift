@@ -13,6 +13,6 @@ extension CommandServices {
                 let log = Log(level: options.logLevel, format: options.logFormat)
                 return try RelayService(sources: options.sources, drains: options.drains, log: log).run()
             },
-            runDemo: { _ throws(CommandFailure) in throw CommandFailure(.fault, "this build has no demo") })
+            runDemo: { options in DemoCommand.run(options) })
     }
 }

@@ -14,7 +14,7 @@ struct CommandServices {
     /// `run`.
     var runRelay: (RunOptions) throws(ConfigurationError) -> ExitCode
     /// `demo`.
-    var runDemo: (ParsedArguments) throws(CommandFailure) -> ExitCode
+    var runDemo: (DemoOptions) -> ExitCode
 }
 
 /// What `run` was asked for.

@@ -8,20 +8,23 @@ struct DemoLaunchCommand: Command {
                 + "once by key. Nothing is left behind, and nothing outside loopback is called."
         ],
         options: [
-            OptionSpecification(name: "--orders", value: "N", summary: "Orders that the shop tries (1000)."),
-            OptionSpecification(name: "--seconds", value: "N", summary: "Over how long it spreads them (10)."),
+            OptionSpecification(name: "--orders", value: "N", summary: "Orders that the shop tries (1500)."),
+            OptionSpecification(name: "--seconds", value: "N", summary: "Over how long it spreads them (15)."),
             OptionSpecification(name: "--keep", value: "DIRECTORY", summary: "Put databases and logs there, and leave them."),
             OptionSpecification(name: "--plain", summary: "One line a second instead of the live view."),
         ],
         examples: [.init(line: "tallypost demo", meaning: "Takes about a quarter of a minute.")])
 
-    let arguments: ParsedArguments
+    let options: DemoOptions
 
     init(_ arguments: ParsedArguments) throws(CommandFailure) {
-        _ = try arguments.integer("--orders", in: 1...1_000_000)
-        _ = try arguments.integer("--seconds", in: 1...3_600)
-        self.arguments = arguments
+        var options = DemoOptions()
+        if let orders = try arguments.integer("--orders", in: 1...1_000_000) { options.orders = orders }
+        if let seconds = try arguments.integer("--seconds", in: 1...3_600) { options.seconds = seconds }
+        options.keep = arguments.value("--keep")
+        options.plain = arguments.has("--plain")
+        self.options = options
     }
 
-    func run(in context: CommandContext) throws(CommandFailure) -> ExitCode { try context.services.runDemo(arguments) }
+    func run(in context: CommandContext) throws(CommandFailure) -> ExitCode { context.services.runDemo(options) }
 }
