@@ -16,7 +16,7 @@ extension JSONWriter {
         switch name {
         case _ where Self.numbers.contains(name) && Int64(value) != nil: raw(value)
         case _ where Self.documents.contains(name) && JSONSyntax.isValid(Array(value.utf8)): raw(value)
-        case "wait_for_signal": truth(["1", "t", "true"].contains(value))
+        case "wait_for_signal", "blocks_key": truth(["1", "t", "true"].contains(value))
         default: string(value)
         }
     }

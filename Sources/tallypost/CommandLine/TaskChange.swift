@@ -59,6 +59,9 @@ struct TaskChange {
         }
         let changed = try change(count, desk, who: context.actor(by))
         report(count: count, changed: changed, context)
+        if let ids = filter.ids, Set(ids).count > changed {
+            context.note("\(Set(ids).count - changed) of the named could not be \(action.participle)")
+        }
         return .good
     }
 
