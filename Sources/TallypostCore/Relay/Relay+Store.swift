@@ -86,8 +86,10 @@ extension Relay {
 
     mutating func storeDone(_ report: StoreReport, at now: Instant) {
         store = .free
-        if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
-        backoff = limits.shortestBackoff
+        if report.failure == nil {
+            if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
+            backoff = limits.shortestBackoff
+        }
         if !report.settlement.late.isEmpty {
             tally.late += report.settlement.late.count
             actions.append(.report(.lateOutcomes(ids: report.settlement.late)))
@@ -103,7 +105,12 @@ extension Relay {
         if let swept = report.swept, swept >= limits.choreBatch { choresAt = now }
         if let survey = report.survey { learn(survey, at: now) } else if surveying { wantsSurvey = true }
         surveying = false
-        if drainProof == .looking { judgeDrain(report, at: now) }
+        if let failure = report.failure {
+            drainProof = .none
+            storeLost(failure, at: now)
+        } else if drainProof == .looking {
+            judgeDrain(report, at: now)
+        }
     }
 
     private mutating func learn(_ survey: Survey, at now: Instant) {
