@@ -149,10 +149,14 @@ public struct Relay: Sendable {
 
     /// When to call with `tick` if nothing else happens before.
     public func nextWake(after now: Instant) -> Instant {
-        var wake = choresAt
+        var wake = Instant.distantFuture
+        // A relay that stops claims nothing, looks at nothing and does no chores: these times would only keep it awake.
+        if phase == .running {
+            wake = choresAt
+            if !isHungry { wake = min(wake, nextDueAt, lookAt) }
+            if wantsSurvey { wake = min(wake, surveyAt) }
+        }
         if !outcomes.isEmpty { wake = min(wake, oldestOutcomeAt + limits.settleWithin) }
-        if !isHungry { wake = min(wake, nextDueAt, lookAt) }
-        if wantsSurvey { wake = min(wake, surveyAt) }
         switch store {
         case .closed(let tryAt): wake = tryAt
         case .resting(let until): wake = until
