@@ -148,6 +148,8 @@ extension Relay {
     }
 
     mutating func storeFailed(_ error: StoreError, _ order: StoreOrder, at now: Instant) {
+        // Listening failed when an order had already interrupted it: that order is under way and will tell for itself.
+        if order.isEmpty, store == .working { return }
         outcomes.insert(contentsOf: order.outcomes, at: 0)
         pauses.insert(contentsOf: order.pauses, at: 0)
         if order.surveys { wantsSurvey = true }
