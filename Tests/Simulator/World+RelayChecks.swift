@@ -78,7 +78,7 @@ extension World {
 
     /// When a relay says that it has finished.
     private func checkFinish(of process: RelayProcess) {
-        if let by = process.stopBy, time < by {
+        if let by = process.stopBy, time < by - 10 * millisecond {
             for (lease, held) in ledger.leases where held.process == process.number && held.isKnown {
                 guard let row = database.row(lease.id), row.image.epoch == lease.epoch else { continue }
                 if row.image.status == .known(.processing) {

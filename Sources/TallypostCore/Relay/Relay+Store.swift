@@ -27,7 +27,7 @@ extension Relay {
 
     private mutating func nextOrder(at now: Instant) -> StoreOrder {
         var order = StoreOrder()
-        let proving = drains && phase == .running && isIdle
+        let proving = drains && phase == .running && isIdle && now >= proveAt
         if now >= choresAt, phase == .running {
             choresAt = now + limits.choreInterval
             order.sweepLimit = limits.choreBatch
@@ -35,10 +35,11 @@ extension Relay {
             order.surveys = true
         }
         order.claim = claimWanted(thorough: proving)
-        if order.claim != nil { drainProof = .none }
         if proving {
             drainProof = .looking
             order.asksLeases = true
+            // A new type without a route is due work too: its rows are to be set aside.
+            order.surveys = true
             isHungry = order.claim != nil
         }
         if wantsSurvey, phase == .running, now >= surveyAt { order.surveys = true }
@@ -139,11 +140,9 @@ extension Relay {
         }
         drainProof = .none
         if let end = report.leaseEnd, let moment = databaseTime(at: now), foundNothing {
-            // Look again when that lease has ended, or soon, in case its relay settles.
-            let wait = min(max(.zero, end - moment), limits.choreInterval)
-            choresAt = min(choresAt, now + wait)
-            nextDueAt = min(nextDueAt, now + limits.choreInterval)
-            drainProof = .leasesElsewhere
+            // Take it over when it has ended; look again soon, in case its relay settles.
+            choresAt = min(choresAt, now + min(max(.zero, end - moment), limits.choreInterval))
+            proveAt = now + limits.choreInterval
         }
     }
 

@@ -61,6 +61,8 @@ public struct Relay: Sendable {
     /// One moment on both clocks: the database's, and ours.
     var clocks: (database: Timestamp, here: Instant)?
     var drainProof = DrainProof.none
+    /// When a drain looks again whether it is done.
+    var proveAt = Instant(nanoseconds: .min)
     var toldOfBound = false
 
     enum Phase: Sendable, Equatable {
@@ -82,7 +84,7 @@ public struct Relay: Sendable {
     }
 
     /// How far a drain has shown that nothing is left.
-    enum DrainProof: Sendable { case none, looking, leasesElsewhere, shown }
+    enum DrainProof: Sendable { case none, looking, shown }
 
     struct LeaseKey: Hashable {
         let id: Int64
@@ -155,6 +157,7 @@ public struct Relay: Sendable {
             wake = choresAt
             if !isHungry { wake = min(wake, nextDueAt, lookAt) }
             if wantsSurvey { wake = min(wake, surveyAt) }
+            if drains, proveAt > now { wake = min(wake, proveAt) }
         }
         if !outcomes.isEmpty { wake = min(wake, oldestOutcomeAt + limits.settleWithin) }
         switch store {
