@@ -31,7 +31,8 @@ extension Relay {
         if now >= choresAt, phase == .running {
             choresAt = now + limits.choreInterval
             order.sweepLimit = limits.choreBatch
-            order.expiredLimit = limits.choreBatch
+            // Only when this order writes all that was decided: leases found before would be found, and judged, again.
+            if outcomes.count <= limits.settleBatch { order.expiredLimit = limits.choreBatch }
             order.surveys = true
         }
         order.claim = claimWanted(thorough: proving)
