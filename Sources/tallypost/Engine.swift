@@ -12,7 +12,23 @@ struct Engine: Sendable {
     func makeStore(pollOnly: Bool) -> any TaskStore {
         switch database {
         case .sqlite(let path): SQLiteStore(path: path, pollOnly: pollOnly)
-        case .postgres: fatalError()
+        case .postgres(let url): PostgresStore(url: url, pollOnly: pollOnly)
+        }
+    }
+
+    /// People's side, connected.
+    func openDesk() throws(StoreError) -> any TaskDesk {
+        switch database {
+        case .sqlite(let path): try SQLiteDesk(path: path)
+        case .postgres(let url): try PostgresDesk(url: url)
+        }
+    }
+
+    /// Who makes and checks the tables.
+    func makeSchemaKeeper() throws(StoreError) -> any SchemaKeeper {
+        switch database {
+        case .sqlite(let path): SQLiteSchema(path: path)
+        case .postgres(let url): PostgresSchema(url: url)
         }
     }
 }

@@ -1,7 +1,7 @@
 import TallypostCore
 
 /// How the program ends: sysexits(3), and two of reconciliation's own.
-enum ExitCode: Int32, Sendable {
+enum ExitCode: Int32, CaseIterable, Sendable {
     case good = 0
     /// Reconciliation found breaks.
     case breaks = 3
@@ -17,6 +17,24 @@ enum ExitCode: Int32, Sendable {
     case fault = 70
     /// The configuration is wrong, or the tables are not there.
     case configuration = 78
+
+    /// Ctrl-C, as shells count it: 128 and the signal's number.
+    case interrupted = 130
+
+    /// As a help text has it.
+    var meaning: String {
+        switch self {
+        case .good: "good"
+        case .breaks: "reconciliation found breaks"
+        case .incomplete: "reconciliation could not be completed"
+        case .usage: "the command line is wrong"
+        case .badData: "bad data: no such task, a damaged database"
+        case .unavailable: "the database is out of reach"
+        case .fault: "a fault of tallypost itself"
+        case .interrupted: "interrupted"
+        case .configuration: "the configuration is wrong, or the tables are not there"
+        }
+    }
 
     /// What a failure of the database means for a command that cannot go on.
     init(_ error: StoreError) {

@@ -1,31 +1,15 @@
-import FoundationEssentials
 import Glibc
-import TallypostRelay
 
 @main
 struct Tallypost {
     static func main() {
-        // Interim: replaced by command line parser
-        var sources = Configuration.Sources()
-        sources.environment = ProcessInfo.processInfo.environment
-        var drains = false
-        var args = Array(CommandLine.arguments.dropFirst(2))
-        while !args.isEmpty {
-            let a = args.removeFirst()
-            switch a {
-            case "--config": sources.file = args.removeFirst()
-            case "--database": sources.database = args.removeFirst()
-            case "--route": sources.routes.append(args.removeFirst())
-            case "--drain": drains = true
-            default: break
-            }
-        }
-        do {
-            let code = try RelayService(sources: sources, drains: drains, log: Log()).run()
-            exit(code.rawValue)
-        } catch {
-            print(error)
-            exit(78)
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        // The demo starts its shop and its receiver as processes of their own; nobody else calls these.
+        switch arguments.first {
+        case ShopCommand.name: exit(ShopCommand.run(Array(arguments.dropFirst())))
+        case ChildProcess.introduction: exit(ChildProcess.becomeChild(Array(arguments.dropFirst())))
+        case ReceiverCommand.name: exit(ReceiverCommand.run(Array(arguments.dropFirst())))
+        default: exit(CommandRunner.run(arguments, in: .console(.live)).rawValue)
         }
     }
 }

@@ -10,7 +10,9 @@ extension Relay {
         }
         toldOfBound = false
         var load: [String: Int] = [:]
-        for channel in channels where !channel.isCrowded {
+        // A destination that rows name does not count when it is crowded: others of its type may stand behind it. The route's own
+        // always counts, or its backlog would be fetched into memory.
+        for channel in channels where !channel.isCrowded || channel.key.origin == routes[channel.key.type]?.origin {
             load[channel.key.type, default: 0] += channel.inFlight + channel.queued
         }
 
@@ -44,6 +46,7 @@ extension Relay {
         clocks = (batch.now, now)
         tally.claimed += batch.tasks.count
         isHungry = batch.mayHaveMore
+        lookAt = now + limits.pollInterval
         if !batch.mayHaveMore { wantsSurvey = true }
         if batch.mayHaveMore { growPrefetch(for: batch) }
         for task in batch.tasks { receive(task, askedAt: askedAt, now: now) }
@@ -84,6 +87,12 @@ extension Relay {
             ?? fit.policy.lease
         held[task.id] = HeldTask(fit: fit, claimedAt: askedAt, leaseEnd: askedAt + lease, channel: index, sentAt: nil)
         heldBytes += task.footprint
+        if phase != .running || paused.contains(task.type) {
+            // Asked for before the stop or the pause.
+            giveBack(task.id, after: .zero, at: now)
+            dropIfIdle(index)
+            return
+        }
         if channels[index].isCrowded, fit.origin != fit.policy.origin {
             // Its destination is slow, and others of its type may stand behind it: let them by.
             giveBack(task.id, after: limits.crowdedDelay, at: now)

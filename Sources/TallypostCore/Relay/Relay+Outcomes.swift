@@ -112,7 +112,9 @@ extension Relay {
         let reason =
             "relay \(lease.relay ?? "unknown") stopped answering during attempt \(lease.attempts); its outcome is unknown"
         let change: Outcome.Change
+        var blocks = false
         if most > 0, lease.attempts >= most {
+            blocks = policy?.whenFailed == .block
             change = .failed(responseStatus: nil, error: "\(reason); attempt \(lease.attempts) of \(most) was the last")
         } else {
             change = .retry(after: .zero, responseStatus: nil, error: reason)
@@ -120,7 +122,6 @@ extension Relay {
         tally.recovered += 1
         actions.append(.report(.leaseRecovered(id: lease.id, type: lease.type, from: lease.relay)))
         let attempt = AttemptRecord(number: lease.attempts, duration: .zero, responseStatus: nil, error: reason)
-        let blocks = policy?.whenFailed == .block
         record(
             Outcome(id: lease.id, epoch: lease.epoch, change: change, attempt: attempt, blocksKey: blocks), type: lease.type,
             at: now)

@@ -8,7 +8,8 @@ extension Relay {
             let index = readyChannels[next]
             next += 1
             channels[index].isReady = false
-            if let id = channels[index].dequeue() { send(id, at: now) }
+            // A reload may have taken places away since it became ready.
+            if channels[index].hasPlace, let id = channels[index].dequeue() { send(id, from: index, at: now) }
             if channels[index].queued > 0, channels[index].hasPlace {
                 channels[index].isReady = true
                 readyChannels.append(index)
@@ -19,9 +20,9 @@ extension Relay {
         readyChannels.removeFirst(next)
     }
 
-    private mutating func send(_ id: Int64, at now: Instant) {
-        // Given back or lost while it waited: its number is stale.
-        guard let task = held[id], task.sentAt == nil else { return }
+    private mutating func send(_ id: Int64, from channel: Int, at now: Instant) {
+        // Given back or lost while it waited: its number is stale. Leased again since, it may stand in another channel.
+        guard let task = held[id], task.sentAt == nil, task.channel == channel else { return }
         let fit = task.fit
         if let deadline = fit.deadline, let moment = databaseTime(at: now), moment > deadline {
             drop(id)

@@ -43,6 +43,8 @@ public struct Relay: Sendable {
     var isHungry = true
     /// When the next task falls due, as far as is known.
     var nextDueAt = Instant.distantFuture
+    /// When to look again for oneself, whatever was heard.
+    var lookAt = Instant.distantFuture
     var choresAt = Instant(nanoseconds: .min)
     var wantsSurvey = true
     /// A survey is part of the order under way.
@@ -149,7 +151,7 @@ public struct Relay: Sendable {
     public func nextWake(after now: Instant) -> Instant {
         var wake = choresAt
         if !outcomes.isEmpty { wake = min(wake, oldestOutcomeAt + limits.settleWithin) }
-        if !isHungry { wake = min(wake, nextDueAt) }
+        if !isHungry { wake = min(wake, nextDueAt, lookAt) }
         if wantsSurvey { wake = min(wake, surveyAt) }
         switch store {
         case .closed(let tryAt): wake = tryAt
@@ -164,6 +166,10 @@ public struct Relay: Sendable {
     private mutating func advance(at now: Instant) {
         if now >= nextDueAt {
             nextDueAt = .distantFuture
+            isHungry = true
+        }
+        if now >= lookAt {
+            lookAt = .distantFuture
             isHungry = true
         }
         sendWhatCanBe(at: now)

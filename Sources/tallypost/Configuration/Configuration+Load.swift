@@ -4,7 +4,7 @@ import TallypostDelivery
 
 extension Configuration {
     /// Where a configuration comes from. The command line goes before the file.
-    struct Sources: Sendable {
+    struct Sources: Sendable, Equatable {
         /// `--config`.
         var file: String?
         /// `--database`.
@@ -14,6 +14,8 @@ extension Configuration {
         /// `--admin-token none`.
         var adminToken: String?
         var environment: [String: String] = [:]
+        /// Whether secrets and TLS files are read. Commands for people work without: those files are the relay's alone.
+        var readsSecrets = true
     }
 
     static let keys = [
@@ -26,7 +28,7 @@ extension Configuration {
         var configuration = Configuration()
         var problems: [ConfigurationProblem] = []
         if let file = sources.file {
-            let reader = try configuration.read(file: file, environment: sources.environment)
+            let reader = try configuration.read(file: file, environment: sources.readsSecrets ? sources.environment : nil)
             problems += reader.problems
         }
         problems += configuration.apply(commandLine: sources)
@@ -35,7 +37,7 @@ extension Configuration {
         return configuration
     }
 
-    private mutating func read(file: String, environment: [String: String]) throws(ConfigurationError) -> ConfigurationReader {
+    private mutating func read(file: String, environment: [String: String]?) throws(ConfigurationError) -> ConfigurationReader {
         func refuse(_ message: String, line: Int? = nil) -> ConfigurationError {
             ConfigurationError(problems: [ConfigurationProblem(file: file, line: line, path: "", message: message)])
         }
@@ -75,7 +77,7 @@ extension Configuration {
         return (message, line)
     }
 
-    private mutating func read(_ node: ConfigurationNode, environment: [String: String]) {
+    private mutating func read(_ node: ConfigurationNode, environment: [String: String]?) {
         guard let fields = node.fields(Self.keys) else { return }
         let routeReader = RouteReader(environment: environment)
         if let database = fields["database"], let text = database.string("a database URL") {
