@@ -112,12 +112,13 @@ extension World {
 
     func checkOrder(_ run: StoreRun, _ event: RelayEvent, of process: RelayProcess) {
         process.takesOrder = true
+        if case .open = run.command { process.idleOrders = 0 }
         guard case .order(let order) = run.command, case .storeDone(let report) = event else { return }
         for task in report.batch?.tasks ?? [] { ledger.leases[LeaseID(id: task.id, epoch: task.epoch)]?.isKnown = true }
         let broughtNothing =
             order.outcomes.isEmpty && order.pauses.isEmpty && (report.batch?.tasks.isEmpty ?? true) && (report.swept ?? 0) == 0
             && (report.expired?.isEmpty ?? true)
-        guard broughtNothing else { return }
+        guard broughtNothing, report.failure == nil, scenario.falseAlarms == 0 else { return }
         if time - process.idleSince > second || process.idleSince < changedAt {
             process.idleSince = time
             process.idleOrders = 0

@@ -43,7 +43,7 @@ extension Relay {
 
     /// Takes leased tasks in hand. `askedAt` is when the claim left, so that leases are never believed to last longer than they do.
     mutating func receive(_ batch: ClaimBatch, askedAt: Instant, now: Instant) {
-        clocks = (batch.now, now)
+        readClock(batch.now, at: now)
         tally.claimed += batch.tasks.count
         isHungry = batch.mayHaveMore
         lookAt = now + limits.pollInterval
