@@ -74,8 +74,8 @@ public final class StoreThread: Sendable {
 extension TaskStore {
     /// Carries out an order, in its sequence: pauses, settlement and claim, sweep, expired leases, survey, first lease's end.
     ///
-    /// What was done is reported even if a later part failed, so that no leased task is forgotten; the failure shows again in
-    /// the next order. Only an order of which nothing was done is given back as failed.
+    /// What was done is reported even if a later part failed, so that no leased task is forgotten. Only an order of which
+    /// nothing was done is given back as failed.
     public func carryOut(_ order: StoreOrder) -> RelayEvent {
         var report = StoreReport()
         var rest = order
@@ -102,7 +102,8 @@ extension TaskStore {
             if order.surveys { report.survey = try survey() }
             if order.asksLeases { report.leaseEnd = try earliestLeaseEnd() }
         } catch {
-            return done ? .storeDone(report) : .storeFailed(error, rest)
+            guard done else { return .storeFailed(error, rest) }
+            report.failure = error
         }
         return .storeDone(report)
     }

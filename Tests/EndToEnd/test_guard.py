@@ -21,7 +21,6 @@ FORBIDDEN = {
     "v6 mapped": "http://[::ffff:127.0.0.1]:{port}/",
     "v6 mapped, hexadecimal": "http://[::ffff:7f00:1]:{port}/",
     "name": "http://localhost:{port}/",
-    "name with a dot": "http://localhost.:{port}/",
     "name in capitals": "HTTP://LOCALHOST:{port}/",
     "metadata": "http://169.254.169.254/latest/meta-data/",
     "metadata, decimal": "http://2852039166/",

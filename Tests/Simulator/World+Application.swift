@@ -88,6 +88,7 @@ extension World {
     func resume(_ place: Int) {
         let type = scenario.types[place]
         database.resume(type)
+        changedAt = time
         ledger.resumedAt[type] = time
         for process in processes { process.goneTypes.removeAll { $0 == type } }
         note(.resumedByPerson, nil, Int64(place))

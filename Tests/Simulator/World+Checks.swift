@@ -6,6 +6,7 @@ extension World {
     func checkChanges(by process: RelayProcess?) {
         for change in database.takeChanges() {
             ledger.changedAt[change.id] = time
+            changedAt = time
             switch change.cause {
             case .insert:
                 ledger.committed += 1

@@ -3,6 +3,7 @@ import TallypostCore
 /// The relays' processes: their dispatch loops, and what befalls them.
 extension World {
     func start(draining: Bool) {
+        guard !isStopping else { return }
         let number = processes.count
         let store = MemoryStore(database)
         store.imprecision = ClaimImprecision(

@@ -78,7 +78,7 @@ extension World {
 
     /// When a relay says that it has finished.
     private func checkFinish(of process: RelayProcess) {
-        if let by = process.stopBy, time < by {
+        if let by = process.stopBy, time < by - 10 * millisecond {
             for (lease, held) in ledger.leases where held.process == process.number && held.isKnown {
                 guard let row = database.row(lease.id), row.image.epoch == lease.epoch else { continue }
                 if row.image.status == .known(.processing) {
@@ -118,18 +118,18 @@ extension World {
             order.outcomes.isEmpty && order.pauses.isEmpty && (report.batch?.tasks.isEmpty ?? true) && (report.swept ?? 0) == 0
             && (report.expired?.isEmpty ?? true)
         guard broughtNothing else { return }
-        if time - process.idleSince > second {
+        if time - process.idleSince > second || process.idleSince < changedAt {
             process.idleSince = time
             process.idleOrders = 0
         }
         process.idleOrders += 1
         if process.idleOrders > Self.mostIdleOrders {
-            violated("relay-\(process.number) asks its database \(process.idleOrders) times within a second, and nothing comes of it")
+            violated("relay-\(process.number) asks its database \(process.idleOrders) times within a second in which nothing changes")
         }
     }
 
-    /// Orders of one relay within a second that bring nothing.
-    static let mostIdleOrders = 30
+    /// Orders of one relay within a second that bring nothing, while nothing changes in the database.
+    static let mostIdleOrders = 12
 
     /// The bounds of its memory.
     func checkBounds(of process: RelayProcess) {

@@ -144,7 +144,10 @@ extension World {
         case (.open, nil): event = .storeOpened
         case (.open, .some(let error)): event = .storeUnreachable(error)
         case (_, .some(let error)) where !run.isDone: event = .storeFailed(error, run.rest)
-        default: event = .storeDone(run.report)
+        default:
+            var report = run.report
+            report.failure = run.error
+            event = .storeDone(report)
         }
         noteEnd(event, run, process)
         process.mailbox.append(event)

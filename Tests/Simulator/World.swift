@@ -25,6 +25,8 @@ final class World {
     var pendingTransactions = 0
     var calmAt: Int64 = 0
     var isStopping = false
+    /// When a row or a pause last changed.
+    var changedAt: Int64 = 0
 
     /// More steps than any run needs.
     static let mostSteps = 3_000_000

@@ -27,18 +27,20 @@ extension Relay {
 
     private mutating func nextOrder(at now: Instant) -> StoreOrder {
         var order = StoreOrder()
-        let proving = drains && phase == .running && isIdle
+        let proving = drains && phase == .running && isIdle && now >= proveAt
         if now >= choresAt, phase == .running {
             choresAt = now + limits.choreInterval
             order.sweepLimit = limits.choreBatch
-            order.expiredLimit = limits.choreBatch
+            // Only when this order writes all that was decided: leases found before would be found, and judged, again.
+            if outcomes.count <= limits.settleBatch { order.expiredLimit = limits.choreBatch }
             order.surveys = true
         }
         order.claim = claimWanted(thorough: proving)
-        if order.claim != nil { drainProof = .none }
         if proving {
             drainProof = .looking
             order.asksLeases = true
+            // A new type without a route is due work too: its rows are to be set aside.
+            order.surveys = true
             isHungry = order.claim != nil
         }
         if wantsSurvey, phase == .running, now >= surveyAt { order.surveys = true }
@@ -86,8 +88,10 @@ extension Relay {
 
     mutating func storeDone(_ report: StoreReport, at now: Instant) {
         store = .free
-        if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
-        backoff = limits.shortestBackoff
+        if report.failure == nil {
+            if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
+            backoff = limits.shortestBackoff
+        }
         if !report.settlement.late.isEmpty {
             tally.late += report.settlement.late.count
             actions.append(.report(.lateOutcomes(ids: report.settlement.late)))
@@ -103,7 +107,12 @@ extension Relay {
         if let swept = report.swept, swept >= limits.choreBatch { choresAt = now }
         if let survey = report.survey { learn(survey, at: now) } else if surveying { wantsSurvey = true }
         surveying = false
-        if drainProof == .looking { judgeDrain(report, at: now) }
+        if let failure = report.failure {
+            drainProof = .none
+            storeLost(failure, at: now)
+        } else if drainProof == .looking {
+            judgeDrain(report, at: now)
+        }
     }
 
     private mutating func learn(_ survey: Survey, at now: Instant) {
@@ -132,15 +141,15 @@ extension Relay {
         }
         drainProof = .none
         if let end = report.leaseEnd, let moment = databaseTime(at: now), foundNothing {
-            // Look again when that lease has ended, or soon, in case its relay settles.
-            let wait = min(max(.zero, end - moment), limits.choreInterval)
-            choresAt = min(choresAt, now + wait)
-            nextDueAt = min(nextDueAt, now + limits.choreInterval)
-            drainProof = .leasesElsewhere
+            // Take it over when it has ended; look again soon, in case its relay settles.
+            choresAt = min(choresAt, now + min(max(.zero, end - moment), limits.choreInterval))
+            proveAt = now + limits.choreInterval
         }
     }
 
     mutating func storeFailed(_ error: StoreError, _ order: StoreOrder, at now: Instant) {
+        // Listening failed when an order had already interrupted it: that order is under way and will tell for itself.
+        if order.isEmpty, store == .working { return }
         outcomes.insert(contentsOf: order.outcomes, at: 0)
         pauses.insert(contentsOf: order.pauses, at: 0)
         if order.surveys { wantsSurvey = true }

@@ -61,6 +61,8 @@ public struct Relay: Sendable {
     /// One moment on both clocks: the database's, and ours.
     var clocks: (database: Timestamp, here: Instant)?
     var drainProof = DrainProof.none
+    /// When a drain looks again whether it is done.
+    var proveAt = Instant(nanoseconds: .min)
     var toldOfBound = false
 
     enum Phase: Sendable, Equatable {
@@ -82,7 +84,7 @@ public struct Relay: Sendable {
     }
 
     /// How far a drain has shown that nothing is left.
-    enum DrainProof: Sendable { case none, looking, leasesElsewhere, shown }
+    enum DrainProof: Sendable { case none, looking, shown }
 
     struct LeaseKey: Hashable {
         let id: Int64
@@ -149,10 +151,15 @@ public struct Relay: Sendable {
 
     /// When to call with `tick` if nothing else happens before.
     public func nextWake(after now: Instant) -> Instant {
-        var wake = choresAt
+        var wake = Instant.distantFuture
+        // A relay that stops claims nothing, looks at nothing and does no chores: these times would only keep it awake.
+        if phase == .running {
+            wake = choresAt
+            if !isHungry { wake = min(wake, nextDueAt, lookAt) }
+            if wantsSurvey { wake = min(wake, surveyAt) }
+            if drains, proveAt > now { wake = min(wake, proveAt) }
+        }
         if !outcomes.isEmpty { wake = min(wake, oldestOutcomeAt + limits.settleWithin) }
-        if !isHungry { wake = min(wake, nextDueAt, lookAt) }
-        if wantsSurvey { wake = min(wake, surveyAt) }
         switch store {
         case .closed(let tryAt): wake = tryAt
         case .resting(let until): wake = until
