@@ -60,6 +60,8 @@ let package = Package(
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
         .testTarget(
-            name: "tallypostTests", dependencies: ["tallypost", "TallypostCore", "TallypostSQLite"], swiftSettings: strict),
+            name: "tallypostTests",
+            dependencies: ["tallypost", "TallypostCore", "TallypostDelivery", "TallypostRelay", "TallypostSQLite"],
+            swiftSettings: strict),
     ]
 )

@@ -70,11 +70,22 @@ struct DoctorCommand: Command {
                 level: .good, check: "configuration", message: "\(file): \(count) route\(count == 1 ? "" : "s"), secrets readable"
             )
         ]
+            + (sources.database == nil ? passwordInFile(configuration) : [])
             + unsigned.map {
                 Finding(
                     level: .warning, check: "configuration", message: "routes.\($0) has no secrets: its requests are not signed",
                     mend: "add secrets: [\"file:PATH\"], and let the receiver verify")
             }
+    }
+
+    /// A configuration is read by more people and backups than a secret should be.
+    private static func passwordInFile(_ configuration: Configuration) -> [Finding] {
+        guard case .postgres(let url) = configuration.database, configuration.database?.redacted != url else { return [] }
+        return [
+            Finding(
+                level: .warning, check: "configuration", message: "the database's password stands in the file",
+                mend: "use a socket with peer authentication, or a passfile: postgres://USER@HOST/DATABASE?passfile=PATH")
+        ]
     }
 
     private static func finding(_ problem: ConfigurationProblem, _ level: Finding.Level) -> Finding {
