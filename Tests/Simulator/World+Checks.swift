@@ -80,6 +80,7 @@ extension World {
             return
         }
         let isOwn = held.process == process.number
+        if !isOwn { note(.recovered, process, outcome.id, Int64(held.process)) }
         if !isOwn, database.now <= held.end {
             violated("relay-\(process.number) settled task \(outcome.id), whose lease of relay-\(held.process) had not ended")
         }

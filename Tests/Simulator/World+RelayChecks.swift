@@ -69,6 +69,7 @@ extension World {
         if let deadline = effectiveDeadline(of: task.id), databaseTime > deadline + Self.clockTolerance {
             violated("\(who), \((databaseTime - deadline).milliseconds) ms after its deadline")
         }
+        if !process.relay.reachesStore { violated("\(who), while it cannot reach its database") }
         if process.goneTypes.contains(task.type) { violated("\(who), though a receiver of its type said 410") }
         let channel = "\(task.type) \(delivery.origin.host)"
         counts[channel, default: 0] += 1
@@ -85,6 +86,10 @@ extension World {
                     violated("relay-\(process.number) stopped and keeps the lease of task \(lease.id)")
                 }
             }
+        }
+        let inTime = process.stopBy.map { time < $0 - 10 * millisecond } ?? true
+        if inTime, let id = process.owed.keys.min() {
+            violated("relay-\(process.number) finished in time and handed in nothing for task \(id)")
         }
         guard process.stopBy == nil else { return }
         guard process.drains else {
@@ -114,6 +119,9 @@ extension World {
         process.takesOrder = true
         if case .open = run.command { process.idleOrders = 0 }
         guard case .order(let order) = run.command, case .storeDone(let report) = event else { return }
+        for outcome in order.outcomes where process.owed[outcome.id] == outcome.epoch { process.owed[outcome.id] = nil }
+        // A task leased anew is owed anew: the answer to the lost lease is nobody's.
+        for task in report.batch?.tasks ?? [] { process.owed[task.id] = task.epoch }
         for task in report.batch?.tasks ?? [] { ledger.leases[LeaseID(id: task.id, epoch: task.epoch)]?.isKnown = true }
         let broughtNothing =
             order.outcomes.isEmpty && order.pauses.isEmpty && (report.batch?.tasks.isEmpty ?? true) && (report.swept ?? 0) == 0
@@ -130,7 +138,7 @@ extension World {
     }
 
     /// Orders of one relay within a second that bring nothing, while nothing changes in the database.
-    static let mostIdleOrders = 12
+    static let mostIdleOrders = 25
 
     /// The bounds of its memory.
     func checkBounds(of process: RelayProcess) {
