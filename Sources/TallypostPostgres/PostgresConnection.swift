@@ -46,6 +46,7 @@ import TallypostCore
                 kind: Self.kind(ofConnectFailure: message), code: "08001", operation: "connect", message: message)
             throw error
         }
+        unsafe PQsetNoticeProcessor(handle, ignoreNotice, nil)
         guard unsafe PQenterPipelineMode(handle) == 1 else { throw lost("connect") }
     }
 
@@ -214,3 +215,6 @@ import TallypostCore
         guard unsafe PQconsumeInput(handle) == 1 else { throw lost("listen") }
     }
 }
+
+/// libpq would print notices on standard error, between the log's lines. What matters comes as an error too.
+private func ignoreNotice(_: UnsafeMutableRawPointer?, _: UnsafePointer<CChar>?) {}

@@ -15,6 +15,10 @@ extension PostgresStore {
             request.thorough || (sweepPace.allows(started) && (!lastClaimWasFull || started - sweptAt > .milliseconds(100)))
         let demands = Dictionary(request.demands.map { ($0.type, $0) }, uniquingKeysWith: { first, _ in first })
         var asked = groups
+        for type in demands.keys {
+            let usual = Lane(type: type, priority: 0)
+            if lanes[usual] == nil { lanes[usual] = .start }
+        }
         let wanted = lanes.filter { demands[$0.key.type] != nil }
         if !wanted.isEmpty { asked.append([claimStep(wanted, demands, request, fromStart: sweeps)]) }
         let walks = sweeps || !hintedKeys.isEmpty
