@@ -51,9 +51,16 @@ let package = Package(
         .target(
             name: "SQLiteFixture", dependencies: ["TallypostCore", "TallypostSQLite", "StoreContract", "CSQLite"],
             path: "Tests/SQLiteFixture", swiftSettings: strict),
+        .target(
+            name: "PostgresFixture", dependencies: ["TallypostCore", "TallypostPostgres", "StoreContract", "CPostgres"],
+            path: "Tests/PostgresFixture", swiftSettings: strict),
 
         .testTarget(
-            name: "StoreContractTests", dependencies: ["TallypostCore", "StoreContract", "SQLiteFixture"], swiftSettings: strict),
+            name: "StoreContractTests", dependencies: ["TallypostCore", "StoreContract", "SQLiteFixture", "PostgresFixture"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TallypostPostgresTests",
+            dependencies: ["TallypostCore", "TallypostPostgres", "StoreContract", "PostgresFixture"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
         .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore"], swiftSettings: strict),
         .testTarget(name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "CLinux"], swiftSettings: strict),

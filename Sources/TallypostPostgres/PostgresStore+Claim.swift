@@ -39,17 +39,27 @@ extension PostgresStore {
             // A type's very first row: do not make it wait for the next visit.
             let fresh = lanes.filter { !before.contains($0.key) && demands[$0.key.type] != nil }
             if !fresh.isEmpty, tasks.count < request.limit {
-                tasks += try read(run([[claimStep(fresh, demands, request, fromStart: true)]])[0].get()[0])
+                try keeping(tasks) { () throws(StoreError) in
+                    tasks += try read(run([[claimStep(fresh, demands, request, fromStart: true)]])[0].get()[0])
+                }
             }
         }
         if !keys.isEmpty, tasks.count < request.limit {
-            tasks += try claimHeads(keys, demands, request, limit: request.limit - tasks.count)
+            try keeping(tasks) { () throws(StoreError) in
+                tasks += try claimHeads(keys, demands, request, limit: request.limit - tasks.count)
+            }
         }
         if sweeps {
             sweptAt = started
             sweepPace.took(Moment.now() - started, rows: tasks.count, at: Moment.now())
         }
         return (settled, finish(tasks, request, demands, moreKeys: moreKeys))
+    }
+
+    /// What is leased already must reach the caller: a failure of a further step is told only when there is nothing else to tell.
+    /// The connection, if it broke, says so again at the next call.
+    private func keeping(_ tasks: [ClaimedTask], _ step: () throws(StoreError) -> Void) throws(StoreError) {
+        do throws(StoreError) { try step() } catch { if tasks.isEmpty { throw error } }
     }
 
     private func finish(
@@ -126,7 +136,6 @@ extension PostgresStore {
         _ keys: Set<String>, _ demands: [String: ClaimRequest.Demand], _ request: ClaimRequest, limit: Int
     ) throws(StoreError) -> [ClaimedTask] {
         let types = demands.values.sorted { $0.type < $1.type }
-        hintedKeys = []
         let outcome = try run([
             [
                 step("claim_heads") {
@@ -140,7 +149,9 @@ extension PostgresStore {
             ]
         ])[0]
         switch outcome {
-        case .success(let results): return try read(results[0])
+        case .success(let results):
+            hintedKeys.subtract(keys)
+            return try read(results[0])
         case .failure(let error):
             // Another relay took a task of one of these keys at the same moment: the database has refused the second.
             if error.code == "23505" { return [] }
