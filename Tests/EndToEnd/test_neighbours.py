@@ -1,13 +1,17 @@
 """The relay is a guest in the application's database: it holds nobody up, and takes a table as it finds it."""
 
 import json
+import os
 import sqlite3
 import statistics
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
-from harness.database import Database, SQLiteDatabase
+import psycopg
+import pytest
+from harness.database import Database, PostgresDatabase, SQLiteDatabase
 from harness.receiver import Answer, Receiver
 from harness.routes import route
 from harness.waiting import eventually
@@ -75,11 +79,12 @@ def test_an_existing_table_is_adopted_and_its_rows_are_kept(
     database = empty_database
     if database.engine == "sqlite":
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("CREATE TABLE pending_tasks (id INTEGER PRIMARY KEY, type TEXT NOT NULL, payload TEXT NOT NULL, note TEXT, priority INTEGER)")
+        database.execute("CREATE TABLE pending_tasks (id INTEGER PRIMARY KEY, type TEXT NOT NULL, payload TEXT NOT NULL, note TEXT)")
     else:
         # As applications have them: a serial key, jsonb, a column and an index of their own.
         database.execute(
-            "CREATE TABLE pending_tasks (id serial PRIMARY KEY, type varchar(80) NOT NULL, payload jsonb NOT NULL, note text, priority integer)")
+            "CREATE TABLE pending_tasks (id serial PRIMARY KEY, type varchar(80) NOT NULL, payload jsonb NOT NULL, "
+            "idempotency_key uuid UNIQUE DEFAULT gen_random_uuid(), run_at timestamp DEFAULT now(), note text)")
     database.execute("CREATE INDEX own_index ON pending_tasks (note)")
     for number in range(1, 4):
         database.execute(
@@ -90,7 +95,7 @@ def test_an_existing_table_is_adopted_and_its_rows_are_kept(
     places = database.query(place) if database.engine == "postgres" else None
 
     done = tallypost("init", "--database", database.url, "--json").good().json
-    assert "idempotency_key" in done["adopted"] and "payload" not in done["adopted"]
+    assert "lease_epoch" in done["adopted"] and "payload" not in done["adopted"]
     assert database.query("SELECT id, type, payload, note FROM pending_tasks ORDER BY id") == before
     if places:
         assert database.query(place) == places, "not one row was rewritten"
@@ -129,17 +134,66 @@ def test_a_table_whose_statuses_are_its_own_is_adopted_with_a_word_of_warning(
     assert len(receiver.got()) == 1, "what was completed before is not sent"
 
 
-def test_the_relay_makes_its_way_with_the_rights_of_the_relay_role_alone(scratch, receiver: Receiver, relay, tallypost) -> None:
-    """An application role and a relay role, as `init` grants them."""
-    import os
+def test_nulls_in_columns_of_the_applications_own_are_set_aside(
+    empty_database: Database, receiver: Receiver, relay, tallypost
+) -> None:
+    database = empty_database
+    key, time = ("INTEGER PRIMARY KEY", "TEXT") if database.engine == "sqlite" else ("bigserial PRIMARY KEY", "timestamptz")
+    database.execute(f"CREATE TABLE pending_tasks (id {key}, type text, payload text, priority integer, run_at {time})")
+    tallypost("init", "--database", database.url).good()
+    ids = {
+        "priority": database.insert(type="task", priority=None, run_at=database.later(-1)),
+        "run_at": database.insert(type="task", priority=0, run_at=None),
+    }
+    good = database.insert(type="task", priority=3, run_at=database.later(-1))
+    relay(database, routes={"task": route(receiver.url())}).start()
+    eventually(lambda: database.statuses() == {"completed": 1, "failed": 2}, what=database.rows)
+    assert database.status(good) == "completed"
+    for column, id in ids.items():
+        assert column in database.row(id)["last_error"]
 
-    from harness.database import PostgresDatabase
 
-    owner = PostgresDatabase(scratch.create())
-    tallypost("init", "--database", owner.url).good()
-    granted = owner.query("SELECT rolname FROM pg_roles WHERE rolname LIKE 'tallypost%' ORDER BY rolname")
-    print(granted, os.getpid())
-    owner.close()
+GRANTS = Path(__file__).parents[2] / "sql" / "postgres" / "grants.sql"
+
+
+def test_three_roles_do_their_own_work_and_no_others(postgres: PostgresDatabase, receiver: Receiver, relay, tallypost) -> None:
+    names = {role: f"{role}_{os.getpid()}" for role in ("app", "relay", "report")}
+    as_role = {role: PostgresDatabase(postgres.url.replace("//postgres@", f"//{name}@")) for role, name in names.items()}
+    try:
+        for name in names.values():
+            postgres.execute(f"CREATE ROLE {name} LOGIN")
+        options = [word for role, name in names.items() for word in ("-v", f"{role}={name}")]
+        done = subprocess.run(["psql", "-X", "-q", *options, "-f", str(GRANTS), postgres.url], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+        receiver.on("/tasks", [Answer(503), Answer()])
+        running = relay(as_role["relay"], routes={"task": route(receiver.url()), "gone": route(receiver.on("/gone", Answer(410)))}).start()
+        tallypost("doctor", "--config", running.config).good()
+        app = as_role["app"]
+        (made,) = app.query("INSERT INTO pending_tasks (type, payload) VALUES ('task', '{}') RETURNING id, signal_token")
+        gone = app.insert(type="gone")
+        eventually(lambda: app.query("SELECT status FROM pending_tasks WHERE id = :id", id=made["id"]) == [{"status": "completed"}])
+        eventually(lambda: postgres.status(gone) == "failed", what=running.text)
+        tallypost("route", "resume", "gone", "--config", running.config).good()
+        tallypost("task", "retry", gone, "--config", running.config).good()
+
+        refused = [
+            ("app", "UPDATE pending_tasks SET status = 'completed'"), ("app", "DELETE FROM pending_tasks"),
+            ("app", "INSERT INTO pending_tasks (type, status) VALUES ('task', 'completed')"), ("app", "SELECT * FROM task_events"),
+            ("relay", "UPDATE pending_tasks SET payload = '{}'"), ("relay", "UPDATE pending_tasks SET target_url = 'http://x/'"),
+            ("relay", "INSERT INTO pending_tasks (type) VALUES ('task')"), ("relay", "DELETE FROM task_attempts"),
+            ("report", "SELECT signal_token FROM pending_tasks"), ("report", "UPDATE pending_tasks SET status = 'failed'"),
+        ]
+        for role, sql in refused:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                as_role[role].execute(sql)
+        assert as_role["report"].query("SELECT status FROM pending_tasks WHERE id = :id", id=made["id"])
+        assert running.stop() == 0
+    finally:
+        for role, name in names.items():
+            as_role[role].close()
+            postgres.execute(f"DROP OWNED BY {name}")
+            postgres.execute(f"DROP ROLE {name}")
 
 
 def test_a_read_only_connection_of_sqlite_goes_on_reading(sqlite: SQLiteDatabase, receiver: Receiver, relay) -> None:
