@@ -42,20 +42,33 @@ let package = Package(
 
         // The simulator's store and world: used by the tests and by the long campaign's program.
         .target(name: "Simulator", dependencies: ["TallypostCore"], path: "Tests/Simulator", swiftSettings: strict),
+        .executableTarget(
+            name: "tallypost-simulate", dependencies: ["TallypostCore", "Simulator"], path: "Tests/SimulatorCampaign",
+            exclude: ["campaign"], swiftSettings: strict),
 
         // What every store must hold, and what an engine brings to be held to it.
         .target(name: "StoreContract", dependencies: ["TallypostCore"], path: "Tests/StoreContract", swiftSettings: strict),
         .target(
             name: "SQLiteFixture", dependencies: ["TallypostCore", "TallypostSQLite", "StoreContract", "CSQLite"],
             path: "Tests/SQLiteFixture", swiftSettings: strict),
+        .target(
+            name: "PostgresFixture", dependencies: ["TallypostCore", "TallypostPostgres", "StoreContract", "CPostgres"],
+            path: "Tests/PostgresFixture", swiftSettings: strict),
 
         .testTarget(
-            name: "StoreContractTests", dependencies: ["TallypostCore", "StoreContract", "SQLiteFixture"], swiftSettings: strict),
+            name: "StoreContractTests", dependencies: ["TallypostCore", "StoreContract", "SQLiteFixture", "PostgresFixture"],
+            swiftSettings: strict),
         .testTarget(
-            name: "TallypostSQLiteTests",
-            dependencies: ["TallypostCore", "TallypostSQLite", "StoreContract", "SQLiteFixture", "CSQLite"], swiftSettings: strict),
-        .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore"], swiftSettings: strict),
+            name: "TallypostPostgresTests",
+            dependencies: ["TallypostCore", "TallypostPostgres", "StoreContract", "PostgresFixture"], swiftSettings: strict),
+        .testTarget(name: "SimulationTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
+        .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
+        .testTarget(name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
+        .testTarget(
+            name: "tallypostTests",
+            dependencies: ["tallypost", "TallypostCore", "TallypostDelivery", "TallypostRelay", "TallypostSQLite"],
+            swiftSettings: strict),
     ]
 )

@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test(arguments: Engine.databases)
+    @Test(arguments: Engine.waking)
     func `another connection's commit ends the wait`(engine: Engine) throws {
         try engine.withDatabase { database in
             let store = try database.makeStore()
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test(arguments: Engine.databases)
+    @Test(arguments: Engine.waking)
     func `a commit before the wait but after the last claim ends it at once`(engine: Engine) throws {
         try engine.withDatabase { database in
             let store = try database.makeStore()

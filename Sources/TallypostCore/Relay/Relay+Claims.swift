@@ -10,8 +10,16 @@ extension Relay {
         }
         toldOfBound = false
         var load: [String: Int] = [:]
-        for channel in channels where !channel.isCrowded {
-            load[channel.key.type, default: 0] += channel.inFlight + channel.queued
+        for channel in channels {
+            let type = channel.key.type
+            if channel.key.origin == routes[type]?.origin {
+                // The route's own destination counts whole, or its backlog would be fetched into memory.
+                load[type, default: 0] += channel.inFlight + channel.queued
+            } else if !channel.isCrowded {
+                // Of one that rows name, only what waits: many that hang, each with a few requests in flight, must not keep the
+                // rest of the type from being claimed. What is in flight is bounded over all of them.
+                load[type, default: 0] += channel.queued
+            }
         }
 
         var demands: [ClaimRequest.Demand] = []
@@ -30,6 +38,7 @@ extension Relay {
         // Every route paused, or none at all: nothing to be hungry for until a survey or a reload says otherwise.
         if demands.isEmpty, held.isEmpty { isHungry = false }
         guard isWorthIt, !demands.isEmpty else { return nil }
+        guard inFlight < limits.inFlight else { return nil }
         // The same order for the same state, so that a run of the simulator can be replayed.
         demands.sort { $0.type < $1.type }
         // Large payloads: no more rows than the average says will fit.
@@ -41,12 +50,15 @@ extension Relay {
 
     /// Takes leased tasks in hand. `askedAt` is when the claim left, so that leases are never believed to last longer than they do.
     mutating func receive(_ batch: ClaimBatch, askedAt: Instant, now: Instant) {
-        clocks = (batch.now, now)
+        readClock(batch.now, at: now)
         tally.claimed += batch.tasks.count
         isHungry = batch.mayHaveMore
+        lookAt = now + limits.pollInterval
         if !batch.mayHaveMore { wantsSurvey = true }
         if batch.mayHaveMore { growPrefetch(for: batch) }
         for task in batch.tasks { receive(task, askedAt: askedAt, now: now) }
+        // Asked for before the stop: nothing of it will be sent here.
+        if phase != .running { for task in batch.tasks { giveBack(task.id, after: .zero, at: now) } }
     }
 
     /// A full batch that found places empty came too late: ask for more the next time.
@@ -82,6 +94,12 @@ extension Relay {
             ?? fit.policy.lease
         held[task.id] = HeldTask(fit: fit, claimedAt: askedAt, leaseEnd: askedAt + lease, channel: index, sentAt: nil)
         heldBytes += task.footprint
+        if phase != .running || paused.contains(task.type) {
+            // Asked for before the stop or the pause.
+            giveBack(task.id, after: .zero, at: now)
+            dropIfIdle(index)
+            return
+        }
         if channels[index].isCrowded, fit.origin != fit.policy.origin {
             // Its destination is slow, and others of its type may stand behind it: let them by.
             giveBack(task.id, after: limits.crowdedDelay, at: now)

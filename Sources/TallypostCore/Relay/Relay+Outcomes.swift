@@ -68,7 +68,7 @@ extension Relay {
             return fail(fit, status: status, reason: "\(reason); attempt \(task.attempt) of \(fit.maxAttempts) was the last")
         }
         var delay = fit.policy.retry.delay(afterAttempt: task.attempt, retryAfter: retryAfter, using: &random)
-        if let deadline = fit.deadline, let moment = databaseTime(at: now) {
+        if let deadline = fit.deadline, let moment = clock?.earliest(at: now) {
             // Due again at the deadline at the latest, and then found overdue: nobody has to watch for it.
             delay = min(delay, max(.zero, deadline - moment) + .milliseconds(1))
         }
@@ -112,7 +112,9 @@ extension Relay {
         let reason =
             "relay \(lease.relay ?? "unknown") stopped answering during attempt \(lease.attempts); its outcome is unknown"
         let change: Outcome.Change
+        var blocks = false
         if most > 0, lease.attempts >= most {
+            blocks = policy?.whenFailed == .block
             change = .failed(responseStatus: nil, error: "\(reason); attempt \(lease.attempts) of \(most) was the last")
         } else {
             change = .retry(after: .zero, responseStatus: nil, error: reason)
@@ -120,7 +122,6 @@ extension Relay {
         tally.recovered += 1
         actions.append(.report(.leaseRecovered(id: lease.id, type: lease.type, from: lease.relay)))
         let attempt = AttemptRecord(number: lease.attempts, duration: .zero, responseStatus: nil, error: reason)
-        let blocks = policy?.whenFailed == .block
         record(
             Outcome(id: lease.id, epoch: lease.epoch, change: change, attempt: attempt, blocksKey: blocks), type: lease.type,
             at: now)

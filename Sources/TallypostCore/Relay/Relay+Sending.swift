@@ -8,7 +8,8 @@ extension Relay {
             let index = readyChannels[next]
             next += 1
             channels[index].isReady = false
-            if let id = channels[index].dequeue() { send(id, at: now) }
+            // A reload may have taken places away since it became ready.
+            if channels[index].hasPlace, let id = channels[index].dequeue() { send(id, from: index, at: now) }
             if channels[index].queued > 0, channels[index].hasPlace {
                 channels[index].isReady = true
                 readyChannels.append(index)
@@ -19,11 +20,16 @@ extension Relay {
         readyChannels.removeFirst(next)
     }
 
-    private mutating func send(_ id: Int64, at now: Instant) {
-        // Given back or lost while it waited: its number is stale.
-        guard let task = held[id], task.sentAt == nil else { return }
+    private mutating func send(_ id: Int64, from channel: Int, at now: Instant) {
+        // Given back or lost while it waited: its number is stale. Leased again since, it may stand in another channel.
+        guard let task = held[id], task.sentAt == nil, task.channel == channel else { return }
         let fit = task.fit
-        if let deadline = fit.deadline, let moment = databaseTime(at: now), moment > deadline {
+        if let deadline = fit.deadline, let clock, clock.latest(at: now) > deadline {
+            guard clock.earliest(at: now) > deadline else {
+                // Perhaps it has passed: the next claim tells, or the sweep.
+                giveBack(id, after: .zero, at: now)
+                return
+            }
             drop(id)
             let change = Outcome.Change.timedOut(error: "its deadline passed before it could be sent")
             record(Outcome(id: id, epoch: fit.task.epoch, change: change), type: fit.task.type, at: now)
@@ -64,10 +70,5 @@ extension Relay {
     mutating func drop(_ id: Int64) {
         guard let task = held.removeValue(forKey: id) else { return }
         heldBytes -= task.fit.task.footprint
-    }
-
-    /// The database's clock at a moment of ours; nil before it was first seen.
-    func databaseTime(at now: Instant) -> Timestamp? {
-        clocks.map { $0.database + (now - $0.here) }
     }
 }

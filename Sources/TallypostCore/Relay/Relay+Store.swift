@@ -17,7 +17,7 @@ extension Relay {
         let order = nextOrder(at: now)
         if !order.isEmpty {
             store = .working
-            claimAskedAt = now
+            askedAt = now
             actions.append(.order(order))
         } else if store == .free, phase == .running, !isHungry {
             store = .listening
@@ -27,18 +27,20 @@ extension Relay {
 
     private mutating func nextOrder(at now: Instant) -> StoreOrder {
         var order = StoreOrder()
-        let proving = drains && phase == .running && isIdle
+        let proving = drains && phase == .running && isIdle && now >= proveAt
         if now >= choresAt, phase == .running {
             choresAt = now + limits.choreInterval
             order.sweepLimit = limits.choreBatch
-            order.expiredLimit = limits.choreBatch
+            // Only when this order writes all that was decided: leases found before would be found, and judged, again.
+            if outcomes.count <= limits.settleBatch { order.expiredLimit = limits.choreBatch }
             order.surveys = true
         }
         order.claim = claimWanted(thorough: proving)
-        if order.claim != nil { drainProof = .none }
         if proving {
             drainProof = .looking
             order.asksLeases = true
+            // A new type without a route is due work too: its rows are to be set aside.
+            order.surveys = true
             isHungry = order.claim != nil
         }
         if wantsSurvey, phase == .running, now >= surveyAt { order.surveys = true }
@@ -73,6 +75,8 @@ extension Relay {
 
     mutating func storeOpened() {
         store = .free
+        // It may be another machine now, with another clock: whatever it shows next is believed.
+        clockIsOfOldConnection = true
         isHungry = true
         wantsSurvey = true
         if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
@@ -86,8 +90,10 @@ extension Relay {
 
     mutating func storeDone(_ report: StoreReport, at now: Instant) {
         store = .free
-        if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
-        backoff = limits.shortestBackoff
+        if report.failure == nil {
+            if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
+            backoff = limits.shortestBackoff
+        }
         if !report.settlement.late.isEmpty {
             tally.late += report.settlement.late.count
             actions.append(.report(.lateOutcomes(ids: report.settlement.late)))
@@ -95,7 +101,7 @@ extension Relay {
         // What ended may have freed its ordering key for the next.
         if settlingKeyed { isHungry = true }
         settlingKeyed = false
-        if let batch = report.batch { receive(batch, askedAt: claimAskedAt, now: now) }
+        if let batch = report.batch { receive(batch, askedAt: askedAt, now: now) }
         if let expired = report.expired {
             for lease in expired { recover(lease, at: now) }
             if expired.count >= limits.choreBatch { choresAt = now }
@@ -103,11 +109,22 @@ extension Relay {
         if let swept = report.swept, swept >= limits.choreBatch { choresAt = now }
         if let survey = report.survey { learn(survey, at: now) } else if surveying { wantsSurvey = true }
         surveying = false
-        if drainProof == .looking { judgeDrain(report, at: now) }
+        if let failure = report.failure {
+            drainProof = .none
+            storeLost(failure, at: now)
+        } else if drainProof == .looking {
+            judgeDrain(report, at: now)
+        }
+    }
+
+    mutating func readClock(_ reading: Timestamp, at now: Instant) {
+        let newer = DatabaseClock(reading: reading, askedAt: askedAt, heardAt: now)
+        if let known = clock, !clockIsOfOldConnection { clock = known.refined(by: newer) } else { clock = newer }
+        clockIsOfOldConnection = false
     }
 
     private mutating func learn(_ survey: Survey, at now: Instant) {
-        clocks = (survey.now, now)
+        readClock(survey.now, at: now)
         // What was paused here a moment ago may not be written yet.
         let before = paused
         paused = Set(survey.paused).union(pauses.map(\.type))
@@ -131,16 +148,16 @@ extension Relay {
             return
         }
         drainProof = .none
-        if let end = report.leaseEnd, let moment = databaseTime(at: now), foundNothing {
-            // Look again when that lease has ended, or soon, in case its relay settles.
-            let wait = min(max(.zero, end - moment), limits.choreInterval)
-            choresAt = min(choresAt, now + wait)
-            nextDueAt = min(nextDueAt, now + limits.choreInterval)
-            drainProof = .leasesElsewhere
+        if let end = report.leaseEnd, let moment = clock?.earliest(at: now), foundNothing {
+            // Take it over when it has ended; look again soon, in case its relay settles.
+            choresAt = min(choresAt, now + min(max(.zero, end - moment), limits.choreInterval))
+            proveAt = now + limits.choreInterval
         }
     }
 
     mutating func storeFailed(_ error: StoreError, _ order: StoreOrder, at now: Instant) {
+        // Listening failed when an order had already interrupted it: that order is under way and will tell for itself.
+        if order.isEmpty, store == .working { return }
         outcomes.insert(contentsOf: order.outcomes, at: 0)
         pauses.insert(contentsOf: order.pauses, at: 0)
         if order.surveys { wantsSurvey = true }

@@ -43,6 +43,8 @@ public struct Relay: Sendable {
     var isHungry = true
     /// When the next task falls due, as far as is known.
     var nextDueAt = Instant.distantFuture
+    /// When to look again for oneself, whatever was heard.
+    var lookAt = Instant.distantFuture
     var choresAt = Instant(nanoseconds: .min)
     var wantsSurvey = true
     /// A survey is part of the order under way.
@@ -54,11 +56,14 @@ public struct Relay: Sendable {
     var paused: Set<String> = []
     var unknownTypes: Set<String> = []
     var backoff: TimeSpan
-    /// When the claim under way was asked for.
-    var claimAskedAt = Instant(nanoseconds: .min)
-    /// One moment on both clocks: the database's, and ours.
-    var clocks: (database: Timestamp, here: Instant)?
+    /// When the order under way was given.
+    var askedAt = Instant(nanoseconds: .min)
+    /// Nil before the database's clock was first seen.
+    var clock: DatabaseClock?
+    var clockIsOfOldConnection = false
     var drainProof = DrainProof.none
+    /// When a drain looks again whether it is done.
+    var proveAt = Instant(nanoseconds: .min)
     var toldOfBound = false
 
     enum Phase: Sendable, Equatable {
@@ -80,7 +85,7 @@ public struct Relay: Sendable {
     }
 
     /// How far a drain has shown that nothing is left.
-    enum DrainProof: Sendable { case none, looking, leasesElsewhere, shown }
+    enum DrainProof: Sendable { case none, looking, shown }
 
     struct LeaseKey: Hashable {
         let id: Int64
@@ -147,10 +152,15 @@ public struct Relay: Sendable {
 
     /// When to call with `tick` if nothing else happens before.
     public func nextWake(after now: Instant) -> Instant {
-        var wake = choresAt
+        var wake = Instant.distantFuture
+        // A relay that stops claims nothing, looks at nothing and does no chores: these times would only keep it awake.
+        if phase == .running {
+            wake = choresAt
+            if !isHungry { wake = min(wake, nextDueAt, lookAt) }
+            if wantsSurvey { wake = min(wake, surveyAt) }
+            if drains, proveAt > now { wake = min(wake, proveAt) }
+        }
         if !outcomes.isEmpty { wake = min(wake, oldestOutcomeAt + limits.settleWithin) }
-        if !isHungry { wake = min(wake, nextDueAt) }
-        if wantsSurvey { wake = min(wake, surveyAt) }
         switch store {
         case .closed(let tryAt): wake = tryAt
         case .resting(let until): wake = until
@@ -164,6 +174,10 @@ public struct Relay: Sendable {
     private mutating func advance(at now: Instant) {
         if now >= nextDueAt {
             nextDueAt = .distantFuture
+            isHungry = true
+        }
+        if now >= lookAt {
+            lookAt = .distantFuture
             isHungry = true
         }
         sendWhatCanBe(at: now)

@@ -78,6 +78,8 @@ public struct StoreReport: Sendable {
 
     /// When the first of all leases ends, were it asked for and is there one.
     public var leaseEnd: Timestamp?
+    /// What failed after the part that is reported here; whatever would have come after it was not done.
+    public var failure: StoreError?
 
     /// An empty report.
     public init() {}

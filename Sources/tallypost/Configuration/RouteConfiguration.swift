@@ -17,6 +17,8 @@ struct RouteConfiguration: Sendable {
 
     var policy: RoutePolicy
     var wire: WireRoute
+    /// Whether it names secrets; `wire` has them only where they were read.
+    var isSigned = false
     var sla: TimeSpan?
     var rate: Rate?
     var heartbeat: TimeSpan?
@@ -41,7 +43,8 @@ struct RouteConfiguration: Sendable {
 
 /// Reads routes out of the tree.
 struct RouteReader {
-    let environment: [String: String]
+    /// Where `env:` and `credential:` lead; nil: secrets and TLS files are not read.
+    let environment: [String: String]?
 
     /// Nil when the URL is missing or bad, or it is no object at all; other problems are reported and a default stands in.
     func route(_ type: String, _ node: ConfigurationNode) -> RouteConfiguration? {
@@ -83,6 +86,7 @@ struct RouteReader {
 
     private func readWire(_ fields: ConfigurationFields, into route: inout RouteConfiguration) {
         for secret in fields["secrets"]?.list() ?? [] {
+            route.isSigned = true
             guard let text = self.secret(secret) else { continue }
             do { route.wire.secrets.append(try WebhookSecret(parsing: text)) } catch { secret.report(error.reason) }
         }
@@ -101,11 +105,13 @@ struct RouteReader {
         }
     }
 
-    /// The text of a named secret, or nil with the reason reported.
+    /// The text of a named secret; nil when it is not to be read, or with the reason reported.
     func secret(_ node: ConfigurationNode) -> String? {
         guard let text = node.string("the name of a secret") else { return nil }
         do {
-            return try SecretSource(parsing: text).resolve(environment: environment)
+            let source = try SecretSource(parsing: text)
+            guard let environment else { return nil }
+            return try source.resolve(environment: environment)
         } catch {
             node.report(error.reason)
             return nil
@@ -114,7 +120,7 @@ struct RouteReader {
 
     private func file(_ node: ConfigurationNode?) -> String? {
         guard let node, let path = node.string("a file's path") else { return nil }
-        if !FileCheck.isReadable(path) { node.report("\(path) cannot be read by this user") }
+        if environment != nil, !FileCheck.isReadable(path) { node.report("\(path) cannot be read by this user") }
         return path
     }
 

@@ -1,0 +1,66 @@
+import TallypostCore
+
+extension MemoryTables {
+    mutating func settle(_ outcomes: [Outcome], now: Timestamp) -> Settlement {
+        var settlement = Settlement(written: 0, late: [])
+        for outcome in outcomes {
+            guard let index = index(of: outcome.id), rows[index].image.epoch == outcome.epoch else {
+                settlement.late.append(outcome.id)
+                continue
+            }
+            if rows[index].image.status == .known(.processing) {
+                settle(index, outcome, now: now)
+                settlement.written += 1
+            } else if rows[index].image.status == .known(outcome.status) {
+                // An earlier try wrote it, and its answer was lost.
+                settlement.written += 1
+            } else {
+                settlement.late.append(outcome.id)
+            }
+        }
+        if settlement.written > 0 { version += 1 }
+        return settlement
+    }
+
+    private mutating func settle(_ index: Int, _ outcome: Outcome, now: Timestamp) {
+        if let record = outcome.attempt {
+            let row = rows[index]
+            attempts.append(
+                MemoryAttempt(task: row.id, epoch: outcome.epoch, relay: row.image.relay, endedAt: now, record: record))
+        }
+        change(index, .settlement(outcome)) { row in
+            row.image.status = .known(outcome.status)
+            row.image.leaseEnd = nil
+            row.image.blocksKey = outcome.blocksKey
+            if outcome.status.isFinal { row.finishedAt = now }
+            switch outcome.change {
+            case .completed(let status, let result):
+                row.responseStatus = status
+                row.result = result
+            case .waiting(let status, let startResult):
+                row.responseStatus = status
+                row.startResult = startResult
+            case .retry(let delay, let status, let error):
+                row.responseStatus = status
+                row.lastError = error
+                row.putBack(after: delay, now: now)
+            case .failed(let status, let error):
+                row.responseStatus = status
+                row.lastError = error
+            case .timedOut(let error): row.lastError = error
+            case .released(let delay):
+                row.image.attempts -= 1
+                row.putBack(after: delay, now: now)
+            }
+        }
+    }
+}
+
+extension MemoryRow {
+    /// Due after `delay`, but never later than the deadline: then it is found overdue.
+    fileprivate mutating func putBack(after delay: TimeSpan, now: Timestamp) {
+        let due = now + delay
+        image.runAt = min(due, deadlineAt ?? due)
+        image.relay = nil
+    }
+}
