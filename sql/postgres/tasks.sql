@@ -39,7 +39,7 @@ WITH lane AS MATERIALIZED (
     SELECT found.id, found.status, lane.type, lane.wanted, lane.lease_ms,
            found.bytes, extract(epoch FROM found.run_at)::float8 - 60.0 * lane.priority AS turn
     FROM lane CROSS JOIN LATERAL (
-        SELECT t.id, t.status, t.run_at, octet_length(t.payload) AS bytes FROM pending_tasks t
+        SELECT t.id, t.status, t.run_at, octet_length(t.payload::text) AS bytes FROM pending_tasks t
         WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority
           AND (t.run_at, t.id) > (lane.mark_at, lane.mark_id) AND t.run_at <= now()
           AND (t.status = 'pending' OR (t.status IN ('processing', 'blocked', 'waiting', 'completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE)
@@ -91,7 +91,7 @@ WITH wanted AS MATERIALIZED (
         SELECT t.id FROM pending_tasks t WHERE t.holds_key AND t.ordering_key = key.ordering_key ORDER BY t.id LIMIT 1) first
     WHERE NOT EXISTS (SELECT FROM pending_tasks other WHERE other.in_flight_key = key.ordering_key)
 ), candidate AS MATERIALIZED (
-    SELECT t.id, t.status, wanted.type, wanted.wanted, wanted.lease_ms, octet_length(t.payload) AS bytes,
+    SELECT t.id, t.status, wanted.type, wanted.wanted, wanted.lease_ms, octet_length(t.payload::text) AS bytes,
            extract(epoch FROM t.run_at)::float8 - 60.0 * t.priority AS turn
     FROM head JOIN pending_tasks t ON t.id = head.id JOIN wanted ON wanted.type = t.type
     WHERE t.run_at <= now()
