@@ -31,7 +31,7 @@ public final class PostgresDesk: TaskDesk {
 
     public func count(_ filter: TaskFilter, for action: TaskAction) throws(StoreError) -> Int {
         let words = action.statuses.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-        return Int(try run("count_tasks", filter, and: "status IN (\(words))").text(0, 0) ?? "") ?? 0
+        return Int(try run("count_tasks", filter, and: "(status IN (\(words))\(action == .cancel ? " OR (status = 'failed' AND blocks_key)" : ""))").text(0, 0) ?? "") ?? 0
     }
 
     // MARK: Acting

@@ -45,9 +45,10 @@ WITH chosen AS (
 SELECT count(*), pg_notify('tallypost', '') FROM changed
 
 -- name: cancel_tasks
--- Tasks that have not ended and are not being sent end, at most $1 of them, by $2 because $3.
+-- Tasks that have not ended and are not being sent end, at most $1 of them, by $2 because $3. A failed task that goes on
+-- holding its ordering key is opened and called off in one step: else nobody could let its key go without sending it again.
 WITH chosen AS (
-    SELECT id FROM pending_tasks WHERE status IN ('pending', 'blocked', 'waiting') /* filter */
+    SELECT id FROM pending_tasks WHERE (status IN ('pending', 'blocked', 'waiting') OR (status = 'failed' AND blocks_key)) /* filter */
     ORDER BY id LIMIT $1::integer FOR UPDATE
 ), changed AS (
     UPDATE pending_tasks t SET status = 'cancelled', finished_at = clock_timestamp(), blocks_key = false
@@ -94,7 +95,8 @@ ORDER BY other.in_flight_key IS NULL, other.id LIMIT 1
 SELECT (SELECT count(*) FROM pending_tasks other
         WHERE other.type = task.type AND other.ordering_key IS NULL AND other.dispatchable AND other.status = 'pending'
           AND other.id <> task.id AND other.run_at <= clock_timestamp()
-          AND (other.run_at - other.priority * interval '1 minute', other.id) < (task.run_at - task.priority * interval '1 minute', task.id)),
+          AND (extract(epoch FROM other.run_at)::float8 - 60.0 * other.priority, other.id)
+              < (extract(epoch FROM task.run_at)::float8 - 60.0 * task.priority, task.id)),
        clock_timestamp(), task.run_at, task.lease_expires_at
 FROM pending_tasks task WHERE task.id = $1::bigint
 
