@@ -48,10 +48,27 @@ let package = Package(
 
         // What every store must hold, and what an engine brings to be held to it.
         .target(name: "StoreContract", dependencies: ["TallypostCore"], path: "Tests/StoreContract", swiftSettings: strict),
+        .target(
+            name: "SQLiteFixture", dependencies: ["TallypostCore", "TallypostSQLite", "StoreContract", "CSQLite"],
+            path: "Tests/SQLiteFixture", swiftSettings: strict),
+        .target(
+            name: "PostgresFixture", dependencies: ["TallypostCore", "TallypostPostgres", "StoreContract", "CPostgres"],
+            path: "Tests/PostgresFixture", swiftSettings: strict),
 
+        .testTarget(
+            name: "StoreContractTests", dependencies: ["TallypostCore", "StoreContract", "SQLiteFixture", "PostgresFixture"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TallypostPostgresTests",
+            dependencies: ["TallypostCore", "TallypostPostgres", "StoreContract", "PostgresFixture"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
         .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
+        .testTarget(name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
+        .testTarget(
+            name: "tallypostTests",
+            dependencies: ["tallypost", "TallypostCore", "TallypostDelivery", "TallypostRelay", "TallypostSQLite"],
+            swiftSettings: strict),
     ]
 )

@@ -14,10 +14,12 @@ public protocol TaskStore: AnyObject {
     /// No two claims return the same row in the same epoch, however many relays ask. Of the tasks that share an ordering
     /// key at most one is leased at a time, the lowest `id` first. Within a type, higher priority comes first, and waiting
     /// makes up for priority at one minute a step. Rows with a status that no relay wrote are claimed too, to be set aside.
+    /// A store may lease fewer than asked for (SQLite: 100 a call) and says so by `mayHaveMore`.
     /// After a throw or a crash the rows may be leased without anybody knowing: they come back when the lease runs out.
     func claim(_ request: ClaimRequest) throws(StoreError) -> ClaimBatch
 
-    /// Writes outcomes, all in one transaction: status, attempt row and whatever else belongs to the step.
+    /// Writes outcomes: status, attempt row and whatever else belongs to the step, always together for one outcome. PostgreSQL
+    /// writes all of them in one transaction, SQLite in transactions of at most 100 with a breath for the application between.
     ///
     /// An outcome whose row is no longer `processing` in its epoch changes nothing and is returned as late; one that this
     /// or an earlier try already wrote (same epoch, same status) counts as written, so a call may be repeated after a throw.

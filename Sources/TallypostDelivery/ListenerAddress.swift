@@ -1,3 +1,4 @@
+import CCurl
 import Glibc
 
 /// Where a listener of this process can be reached. A callback never goes there.

@@ -28,6 +28,8 @@ public protocol DatabaseFixture: StoreFixture {
     func makeKeeper() throws -> any SchemaKeeper
     /// A store on this database that has not been opened: `open()` may throw.
     func makeUnopenedStore() throws -> any TaskStore
+    /// Takes everything of ours out of the database (tables, functions, versions): as if `init` had never run.
+    func clear() throws
     /// Runs SQL, as the application or a person would.
     func execute(_ sql: String) throws
     /// Runs a query; every value as the engine prints it as text, nil for NULL.

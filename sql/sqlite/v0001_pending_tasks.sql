@@ -46,11 +46,19 @@ CREATE TABLE IF NOT EXISTS pending_tasks (
     started_at       TEXT,
     finished_at      TEXT,
     blocks_key       INTEGER NOT NULL DEFAULT 0,
-    -- Derived. A status that nobody knows is claimable, so that a claim finds the row and sets it aside.
+    -- Derived. A status that nobody knows is claimable, so that a claim finds the row and sets it aside. What no claim can
+    -- take in its stride, because SQLite's columns hold anything, is a misfit: the sweep finds it and sets it aside.
     run_at_ms        INTEGER AS (CAST(round((julianday(run_at) - 2440587.5) * 86400000.0) AS INTEGER)) VIRTUAL,
     deadline_at_ms   INTEGER AS (CAST(round((julianday(deadline_at) - 2440587.5) * 86400000.0) AS INTEGER)) VIRTUAL,
-    claimable        INTEGER AS ((status IN ('blocked', 'processing', 'waiting', 'completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE) VIRTUAL,
-    holds_key        INTEGER AS (blocks_key OR (status IN ('completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE) VIRTUAL
+    is_open          INTEGER AS (CASE status WHEN 'pending' THEN 1 WHEN 'processing' THEN 0 WHEN 'completed' THEN 0 WHEN 'failed' THEN 0
+                         WHEN 'waiting' THEN 0 WHEN 'blocked' THEN 0 WHEN 'timeout' THEN 0 WHEN 'cancelled' THEN 0 ELSE 1 END) VIRTUAL,
+    is_fit           INTEGER AS (CASE WHEN is_open THEN typeof(type) = 'text' AND typeof(priority) = 'integer' AND typeof(ordering_key) IN ('text', 'null')
+                         AND typeof(max_attempts) IN ('integer', 'null') AND typeof(timeout_seconds) IN ('integer', 'null')
+                         AND run_at_ms IS NOT NULL AND (deadline_at IS NULL OR deadline_at_ms IS NOT NULL) ELSE 0 END) VIRTUAL,
+    claimable        INTEGER AS (CASE WHEN is_open THEN is_fit ELSE 0 END) VIRTUAL,
+    misfit           INTEGER AS (CASE WHEN is_open THEN NOT is_fit ELSE 0 END) VIRTUAL,
+    holds_key        INTEGER AS (blocks_key OR CASE status WHEN 'completed' THEN 0 WHEN 'failed' THEN 0 WHEN 'timeout' THEN 0
+                         WHEN 'cancelled' THEN 0 ELSE 1 END) VIRTUAL
 );
 
 -- For ever: a second insert with a key fails, ON CONFLICT DO NOTHING dedupes.
@@ -58,27 +66,31 @@ CREATE UNIQUE INDEX IF NOT EXISTS pending_tasks_idempotency_key ON pending_tasks
 
 -- Claims: one range scan per type and priority.
 CREATE INDEX IF NOT EXISTS pending_tasks_due ON pending_tasks (type, priority, run_at_ms, id)
-    WHERE claimable AND ordering_key IS NULL;
+    WHERE ordering_key IS NULL AND claimable;
 
 -- Leases that ran out.
 CREATE INDEX IF NOT EXISTS pending_tasks_leased ON pending_tasks (lease_expires_at) WHERE status = 'processing';
 
 -- Heads of ordering keys: the lowest id of each key, found by skipping from key to key.
 CREATE INDEX IF NOT EXISTS pending_tasks_key_order ON pending_tasks (ordering_key, id)
-    WHERE holds_key AND ordering_key IS NOT NULL;
+    WHERE ordering_key IS NOT NULL AND holds_key;
 
 -- One task of a key in flight: the database itself refuses a second, whatever a relay believes.
 CREATE UNIQUE INDEX IF NOT EXISTS pending_tasks_key_in_flight ON pending_tasks (ordering_key)
-    WHERE status IN ('processing', 'waiting') AND ordering_key IS NOT NULL;
+    WHERE ordering_key IS NOT NULL AND (status = 'processing' OR status = 'waiting');
 
 CREATE INDEX IF NOT EXISTS pending_tasks_deadline ON pending_tasks (deadline_at_ms)
-    WHERE claimable AND deadline_at_ms IS NOT NULL;
+    WHERE deadline_at IS NOT NULL AND claimable;
+
+-- What SQLite lets in and no claim can use: no type, a run_at that is no time, a word where a number belongs.
+CREATE INDEX IF NOT EXISTS pending_tasks_misfit ON pending_tasks (id) WHERE misfit;
+
 CREATE UNIQUE INDEX IF NOT EXISTS pending_tasks_signal_token ON pending_tasks (signal_token) WHERE wait_for_signal;
 CREATE INDEX IF NOT EXISTS pending_tasks_group ON pending_tasks (group_key, id) WHERE group_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS pending_tasks_successors ON pending_tasks (run_after) WHERE run_after IS NOT NULL;
 CREATE INDEX IF NOT EXISTS pending_tasks_subject ON pending_tasks (subject, type) WHERE subject IS NOT NULL;
 -- Dead letters and whatever else did not end well: what people list.
-CREATE INDEX IF NOT EXISTS pending_tasks_unsuccessful ON pending_tasks (status, id) WHERE status IN ('failed', 'timeout', 'cancelled');
+CREATE INDEX IF NOT EXISTS pending_tasks_unsuccessful ON pending_tasks (status, id) WHERE status = 'failed' OR status = 'timeout' OR status = 'cancelled';
 
 -- A successor starts blocked.
 CREATE TRIGGER tallypost_block AFTER INSERT ON pending_tasks WHEN NEW.run_after IS NOT NULL AND NEW.status = 'pending'

@@ -2,143 +2,136 @@ import Glibc
 import Synchronization
 public import TallypostCore
 
-/// Log lines on standard error: JSON, one object a line; with the priority prefix of sd-daemon(3) when it is the journal; as
-/// plain text when it is a terminal. Safe from any thread.
+/// Log lines: one JSON object each for programs, a readable line on a terminal.
+///
+/// A line is bounded, goes out in one write, holds no secret that can be told by its looks, and the same message is written
+/// at most ``LogLimit/perMinute`` times a minute: a fault that repeats for every task cannot fill a disk.
 public final class Log: Sendable {
-    /// Importance, as syslog counts it.
-    public enum Level: Int, Comparable, Sendable {
+    /// How much it matters. The raw values are syslog's.
+    public enum Level: Int, Sendable, CaseIterable, Comparable {
+        /// Somebody must act now.
         case critical = 2
+        /// Something failed.
         case error = 3
+        /// Something is odd.
         case warning = 4
+        /// Something happened.
         case info = 6
+        /// For those who look into the relay.
         case debug = 7
-        /// More important ones are smaller.
-        public static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
-        var word: String {
-            switch self {
-            case .critical: "critical"
-            case .error: "error"
-            case .warning: "warning"
-            case .info: "info"
-            case .debug: "debug"
-            }
+
+        /// The word in a line.
+        public var word: String { "\(self)" }
+        /// The level of that word.
+        public init?(word: String) {
+            guard let level = Self.allCases.first(where: { $0.word == word }) else { return nil }
+            self = level
         }
+        /// Whether `a` matters more.
+        public static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
     }
 
-    /// How lines look.
-    public enum Style: Sendable {
+    /// How a line looks.
+    public enum Format: Sendable, Equatable {
+        /// A JSON object.
         case json
+        /// The same behind syslog's level as `<3>`, which journald takes off and files under PRIORITY.
         case journal
+        /// For eyes.
         case terminal
     }
 
-    /// Bytes of one value; what is longer is cut, so that no receiver's answer floods the log.
-    static let longestValue = 1_024
-    /// Lines of one message per minute; the rest is counted and told with the next line that passes.
-    static let linesPerMinute = 60
-
-    private let level: Level
-    private let style: Style
-    private let sink: @Sendable (String) -> Void
-    private let clock: @Sendable () -> Instant
-    private let seen = Mutex<[String: Seen]>([:])
-
-    private struct Seen {
-        var minute: Int64
-        var count: Int
-        var suppressed: Int
-    }
+    /// Lines that matter less are not written.
+    public let level: Level
+    /// How a line looks.
+    public let format: Format
+    private let write: @Sendable ([UInt8]) -> Void
+    private let now: @Sendable () -> Instant
+    private let timeOfDay: @Sendable () -> Timestamp
+    private let limit = Mutex(LogLimit())
 
     /// - Parameters:
-    ///   - level: what is less important is left out.
-    ///   - sink: writes one line, its newline included, whole.
+    ///   - write: gets each line whole, its newline included; calls do not overlap.
+    ///   - now: for counting repeats.
+    ///   - timeOfDay: for the line's `ts`.
     public init(
-        level: Level = .info, style: Style, clock: @escaping @Sendable () -> Instant = { MonotonicClock.now() },
-        sink: @escaping @Sendable (String) -> Void = Log.standardError
+        level: Level = .info, format: Format, now: @escaping @Sendable () -> Instant = MonotonicClock.now,
+        timeOfDay: @escaping @Sendable () -> Timestamp = MonotonicClock.timeOfDay, write: @escaping @Sendable ([UInt8]) -> Void
     ) {
         self.level = level
-        self.style = style
-        self.clock = clock
-        self.sink = sink
+        self.format = format
+        self.now = now
+        self.timeOfDay = timeOfDay
+        self.write = write
     }
 
-    /// What standard error is: the journal when `JOURNAL_STREAM` names its device and inode, a terminal, or neither.
-    public static func styleOfStandardError(environment: [String: String]) -> Style {
+    /// Writes to a descriptor, standard error by default, in the format that suits who reads it.
+    public convenience init(level: Level = .info, format: Format? = nil, descriptor: Int32 = 2) {
+        self.init(level: level, format: format ?? .suiting(descriptor)) { Self.write($0, to: descriptor) }
+    }
+
+    /// Somebody must act now.
+    public func critical(_ message: String, _ fields: KeyValuePairs<String, any LogValue> = [:]) {
+        log(.critical, message, fields)
+    }
+    /// Something failed.
+    public func error(_ message: String, _ fields: KeyValuePairs<String, any LogValue> = [:]) { log(.error, message, fields) }
+    /// Something is odd.
+    public func warning(_ message: String, _ fields: KeyValuePairs<String, any LogValue> = [:]) { log(.warning, message, fields) }
+    /// Something happened.
+    public func info(_ message: String, _ fields: KeyValuePairs<String, any LogValue> = [:]) { log(.info, message, fields) }
+    /// For those who look into the relay.
+    public func debug(_ message: String, _ fields: KeyValuePairs<String, any LogValue> = [:]) { log(.debug, message, fields) }
+
+    /// Says of every message held back in a minute that is over how often it came. Also done by every line.
+    public func reportSuppressed() {
+        limit.withLock { limit in
+            for line in limit.sweep(at: now()) { writeSuppressed(line) }
+        }
+    }
+
+    private func log(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, any LogValue>) {
+        guard level <= self.level else { return }
+        // The write is inside: lines of two threads come out whole and in the order in which they were counted.
+        limit.withLock { limit in
+            let now = now()
+            for line in limit.sweep(at: now) { writeSuppressed(line) }
+            guard limit.admits(level, message, at: now) else { return }
+            var line = LogLine(format: format, level: level, time: timeOfDay(), message: message)
+            for (name, value) in fields { line.append(name, value.logged) }
+            write(line.finished())
+        }
+    }
+
+    private func writeSuppressed(_ suppressed: LogLimit.Suppressed) {
+        var line = LogLine(format: format, level: suppressed.level, time: timeOfDay(), message: suppressed.message)
+        line.append("suppressed", .integer(Int64(suppressed.count)))
+        write(line.finished())
+    }
+
+    private static func write(_ line: [UInt8], to descriptor: Int32) {
+        var rest = line[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                // Nowhere is left to say it, and a relay does not stop because its log does.
+                return
+            }
+        }
+    }
+}
+
+extension Log.Format {
+    /// journald's where the descriptor is its stream (`$JOURNAL_STREAM` names device and inode), else by terminal or not.
+    public static func suiting(_ descriptor: Int32, journalStream: String? = ProcessEnvironment.value("JOURNAL_STREAM"))
+        -> Log.Format
+    {
         var status = stat()
-        if let stream = environment["JOURNAL_STREAM"], unsafe fstat(STDERR_FILENO, &status) == 0,
-            stream == "\(status.st_dev):\(status.st_ino)"
-        {
+        if let journalStream, unsafe fstat(descriptor, &status) == 0, journalStream == "\(status.st_dev):\(status.st_ino)" {
             return .journal
         }
-        return isatty(STDERR_FILENO) == 1 ? .terminal : .json
-    }
-
-    /// One write(2) per line, so that lines of several threads do not mix.
-    public static let standardError: @Sendable (String) -> Void = { line in
-        let bytes = Array(line.utf8)
-        _ = unsafe Glibc.write(STDERR_FILENO, bytes, bytes.count)
-    }
-
-    /// A person must act now.
-    public func critical(_ message: String, _ fields: KeyValuePairs<String, String>) { write(.critical, message, fields) }
-    /// Something failed.
-    public func error(_ message: String, _ fields: KeyValuePairs<String, String>) { write(.error, message, fields) }
-    /// Something is odd.
-    public func warning(_ message: String, _ fields: KeyValuePairs<String, String>) { write(.warning, message, fields) }
-    /// What happens in the ordinary course.
-    public func info(_ message: String, _ fields: KeyValuePairs<String, String>) { write(.info, message, fields) }
-    /// For finding faults.
-    public func debug(_ message: String, _ fields: KeyValuePairs<String, String>) { write(.debug, message, fields) }
-
-    private func write(_ lineLevel: Level, _ message: String, _ fields: KeyValuePairs<String, String>) {
-        guard lineLevel <= level, let suppressed = admit(message) else { return }
-        var fields = fields.map { ($0.key, String(decoding: $0.value.utf8.prefix(Self.longestValue), as: UTF8.self)) }
-        if suppressed > 0 { fields.append(("suppressed_before", String(suppressed))) }
-        sink(line(lineLevel, message, fields))
-    }
-
-    /// Nil when this message has had its share of the minute; else how many were left out before.
-    private func admit(_ message: String) -> Int? {
-        let minute = clock().nanoseconds / 60_000_000_000
-        return seen.withLock { seen in
-            // Messages are literals, but a bound costs nothing.
-            if seen.count > 1_000 { seen.removeAll() }
-            var entry = seen[message] ?? Seen(minute: minute, count: 0, suppressed: 0)
-            if entry.minute != minute { entry = Seen(minute: minute, count: 0, suppressed: entry.suppressed) }
-            defer { seen[message] = entry }
-            guard entry.count < Self.linesPerMinute else {
-                entry.suppressed += 1
-                return nil
-            }
-            entry.count += 1
-            defer { entry.suppressed = 0 }
-            return entry.suppressed
-        }
-    }
-
-    private func line(_ level: Level, _ message: String, _ fields: [(String, String)]) -> String {
-        switch style {
-        case .terminal:
-            let facts = fields.map { " \($0.0)=\(Self.printable($0.1))" }.joined()
-            return "\(Self.timeOfDay())  \(level.word)  \(message)\(facts)\n"
-        case .json, .journal:
-            var line = style == .journal ? "<\(level.rawValue)>" : ""
-            line += "{\"ts\":\"\(Self.timeOfDay())\",\"level\":\"\(level.word)\",\"msg\":\(ResultText.quoted(message))"
-            for (name, value) in fields { line += ",\(ResultText.quoted(name)):\(ResultText.quoted(value))" }
-            return line + "}\n"
-        }
-    }
-
-    /// Control characters would let a receiver's answer paint on the operator's terminal.
-    private static func printable(_ text: String) -> String {
-        let clean = String(
-            String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "?" : $0 }))
-        return clean.contains(" ") || clean.isEmpty ? "\"\(clean)\"" : clean
-    }
-
-    private static func timeOfDay() -> String {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000).iso8601
+        return isatty(descriptor) == 1 ? .terminal : .json
     }
 }

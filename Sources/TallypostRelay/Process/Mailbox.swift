@@ -1,55 +1,65 @@
-import CLinux
-import Glibc
 import Synchronization
 
-/// A bounded queue between threads, with a descriptor that an epoll set or `poll` can wait on.
+/// A bounded mailbox between threads: any may post, one takes.
 ///
-/// Many may post; one takes.
-final class Mailbox<Element: Sendable>: Sendable {
-    /// An eventfd, readable while elements wait.
-    let descriptor: Int32
-    private let capacity: Int
-    private let elements = Mutex<[Element]>([])
+/// Messages of one thread keep their order. The descriptor is written only when the box was empty, so a burst of messages
+/// costs one system call.
+public final class Mailbox<Message: Sendable>: Sendable {
+    private struct State: Sendable {
+        var messages: [Message] = []
+        var refused = 0
+    }
 
-    init(capacity: Int) {
+    /// It holds no more.
+    public let capacity: Int
+    private let state = Mutex(State())
+    private let event = EventDescriptor()
+
+    /// - Parameter capacity: at least 1.
+    public init(capacity: Int) {
+        precondition(capacity > 0, "a mailbox without room")
         self.capacity = capacity
-        descriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
-        // Fails only when the process is out of descriptors while it starts.
-        precondition(descriptor >= 0, "eventfd: error \(errno)")
     }
 
-    deinit { Glibc.close(descriptor) }
+    /// Readable while messages wait, for poll and epoll. Only ``takeAll()`` and ``waitForAll()`` clear it.
+    public var descriptor: Int32 { event.descriptor }
 
-    /// False, and nothing is kept, when the box is full.
-    func post(_ element: Element) -> Bool {
-        let wasEmpty: Bool? = elements.withLock { elements in
-            guard elements.count < capacity else { return nil }
-            elements.append(element)
-            return elements.count == 1
+    /// How many messages were turned away because the box was full.
+    public var refused: Int { state.withLock { $0.refused } }
+
+    /// Puts a message in and wakes the taker; false, and nothing is kept, when the box is full. Never blocks.
+    public func post(_ message: Message) -> Bool {
+        let (accepted, wasEmpty) = state.withLock { state -> (Bool, Bool) in
+            guard state.messages.count < capacity else {
+                state.refused += 1
+                return (false, false)
+            }
+            state.messages.append(message)
+            return (true, state.messages.count == 1)
         }
-        guard let wasEmpty else { return false }
-        if wasEmpty { _ = eventfd_write(descriptor, 1) }
-        return true
+        if wasEmpty { event.raise() }
+        return accepted
     }
 
-    /// Everything that waits, oldest first; empty when nothing does. Never blocks.
-    func takeAll() -> [Element] {
-        elements.withLock { elements in
-            var count: eventfd_t = 0
-            _ = unsafe eventfd_read(descriptor, &count)
-            var taken: [Element] = []
-            swap(&taken, &elements)
+    /// Everything that waits, oldest first; empty when nothing does.
+    ///
+    /// The descriptor is cleared before the box is emptied: a message posted in between wakes the taker once for nothing,
+    /// where the other way round its wake-up would be lost.
+    public func takeAll() -> [Message] {
+        event.clear()
+        return state.withLock { state in
+            var taken: [Message] = []
+            swap(&taken, &state.messages)
             return taken
         }
     }
 
-    /// Blocks until something waits, and takes it all.
-    func waitForAll() -> [Element] {
+    /// Sleeps until something waits, and takes it all.
+    public func waitForAll() -> [Message] {
         while true {
             let taken = takeAll()
             if !taken.isEmpty { return taken }
-            var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            _ = unsafe poll(&request, 1, -1)
+            event.wait()
         }
     }
 }

@@ -1,42 +1,37 @@
 import CLinux
 import Glibc
 
-/// Signals as a descriptor, so that they are one more thing the dispatch loop waits for and no handler runs anywhere.
-public final class SignalDescriptor {
-    /// What the relay answers to.
-    public enum Signal: Sendable {
+/// SIGTERM, SIGINT and SIGHUP as something to read, so that the dispatch loop hears them between two steps and no handler
+/// runs in the middle of one.
+public final class SignalDescriptor: Sendable {
+    /// What came in.
+    public enum Signal: Sendable, Equatable {
         /// SIGTERM: stop.
         case terminate
-        /// SIGINT: stop.
+        /// SIGINT: stop, says a terminal.
         case interrupt
         /// SIGHUP: read the configuration again.
         case hangup
     }
 
-    /// A signalfd.
+    /// Readable while signals wait.
     public let descriptor: Int32
 
-    /// Blocks the signals for this thread and all that it starts from now on, and ignores SIGPIPE (a reader of our output that
-    /// goes away is no reason to die). Call before any thread is started.
+    /// Blocks the three signals in this thread, and so in all that it starts, and ignores SIGPIPE. Call it before any thread
+    /// starts: a thread with the old mask would be killed by the signal.
     public init() {
-        var mask = sigset_t()
-        unsafe sigemptyset(&mask)
-        for number in [SIGTERM, SIGINT, SIGHUP] { unsafe sigaddset(&mask, number) }
+        ignoreBrokenPipes()
+        var mask = Self.mask
         unsafe pthread_sigmask(SIG_BLOCK, &mask, nil)
-        signal(SIGPIPE, SIG_IGN)
-        descriptor = unsafe signalfd(-1, &mask, Int32(SFD_NONBLOCK) | Int32(SFD_CLOEXEC))
-        // Fails only when the process is out of descriptors while it starts.
+        descriptor = unsafe signalfd(-1, &mask, Int32(SFD_CLOEXEC | SFD_NONBLOCK))
         precondition(descriptor >= 0, "signalfd: error \(errno)")
     }
 
-    deinit { close(descriptor) }
-
-    /// The signals that came since the last call.
+    /// The signals since the last call, in the kernel's order; the same one twice in between may come once.
     public func take() -> [Signal] {
         var signals: [Signal] = []
         var information = signalfd_siginfo()
-        let size = MemoryLayout<signalfd_siginfo>.size
-        while unsafe read(descriptor, &information, size) == size {
+        while unsafe read(descriptor, &information, MemoryLayout<signalfd_siginfo>.size) == MemoryLayout<signalfd_siginfo>.size {
             switch Int32(information.ssi_signo) {
             case SIGTERM: signals.append(.terminate)
             case SIGINT: signals.append(.interrupt)
@@ -46,4 +41,18 @@ public final class SignalDescriptor {
         }
         return signals
     }
+
+    private static var mask: sigset_t {
+        var mask = sigset_t()
+        unsafe sigemptyset(&mask)
+        for signal in [SIGTERM, SIGINT, SIGHUP] { unsafe sigaddset(&mask, signal) }
+        return mask
+    }
+
+    deinit { close(descriptor) }
+}
+
+/// A reader that went away must show as EPIPE at the write, not end the process.
+public func ignoreBrokenPipes() {
+    _ = signal(SIGPIPE, SIG_IGN)
 }

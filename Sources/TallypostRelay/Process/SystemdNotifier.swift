@@ -1,81 +1,109 @@
 import Glibc
+import Synchronization
 public import TallypostCore
 
-/// Tells systemd how the service is (sd_notify(3)): one datagram to `$NOTIFY_SOCKET`. Without that variable it does nothing.
-public final class SystemdNotifier {
-    private let descriptor: Int32
-    private let address: sockaddr_un
-    private let addressLength: socklen_t
-    private let watchdogPeriod: TimeSpan?
-    private var pingedAt = Instant(nanoseconds: .min)
+/// Tells systemd how the process is: the protocol of sd_notify(3), one datagram a message.
+///
+/// Does nothing where no `$NOTIFY_SOCKET` was given. Nothing that fails here may harm a delivery, so nothing throws.
+public final class SystemdNotifier: Sendable {
+    private let socket: Int32?
+    private let address: [UInt8]
+    private let lastPing = Mutex(Instant(nanoseconds: .min))
 
-    /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` from `environment`.
-    public init(environment: [String: String]) {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let path = Array((environment["NOTIFY_SOCKET"] ?? "").utf8)
-        let room = MemoryLayout.size(ofValue: address.sun_path)
-        let isUsable = path.count > 1 && path.count < room && (path[0] == UInt8(ascii: "/") || path[0] == UInt8(ascii: "@"))
-        if isUsable {
-            unsafe withUnsafeMutableBytes(of: &address.sun_path) { target in
-                unsafe target.copyBytes(from: path)
-                // A leading '@' stands for the NUL of an abstract socket's name.
-                if path[0] == UInt8(ascii: "@") { unsafe target[0] = 0 }
-            }
-        }
-        self.address = address
-        addressLength = socklen_t(MemoryLayout<sa_family_t>.size + path.count)
-        descriptor = isUsable ? socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0) : -1
+    /// How often at least ``pingWatchdog(at:)`` has to be called: half of what systemd waits. Nil: no watchdog watches.
+    public let watchdogInterval: TimeSpan?
 
-        let isForUs = environment["WATCHDOG_PID"].map { $0 == String(getpid()) } ?? true
-        if isForUs, let text = environment["WATCHDOG_USEC"], let microseconds = Int64(text), microseconds > 0, descriptor >= 0 {
-            watchdogPeriod = .microseconds(microseconds)
-        } else {
-            watchdogPeriod = nil
-        }
+    /// - Parameters:
+    ///   - environment: reads a variable; `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` are asked for.
+    ///   - process: this process's id: a watchdog meant for another is not ours. Nil: ask the kernel.
+    public init(environment: (String) -> String? = ProcessEnvironment.value, process: Int32? = nil) {
+        address = environment("NOTIFY_SOCKET").flatMap(Self.socketAddress) ?? []
+        socket = address.isEmpty ? nil : Self.openSocket()
+        let isOurs = environment("WATCHDOG_PID").map { Int32($0) == process ?? getpid() } ?? true
+        let span = environment("WATCHDOG_USEC").flatMap(Int64.init) ?? 0
+        watchdogInterval = socket != nil && isOurs && span > 0 ? .microseconds(max(span / 2, 1)) : nil
     }
 
-    deinit { if descriptor >= 0 { close(descriptor) } }
-
     /// Whether anybody listens.
-    public var isActive: Bool { descriptor >= 0 }
+    public var isActive: Bool { socket != nil }
 
-    /// How often to call ``pingWatchdog(at:)``: half of systemd's patience; nil when it does not watch.
-    public var watchdogInterval: TimeSpan? { watchdogPeriod.map { TimeSpan(nanoseconds: $0.nanoseconds / 2) } }
-
-    /// The relay is up, or has finished reloading.
+    /// The start, or a reload, is done.
     public func ready() { send("READY=1") }
 
-    /// A reload has begun.
-    public func reloading(at now: Instant) {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+    /// One line for `systemctl status`.
+    public func status(_ text: String) { send("STATUS=\(Self.oneLine(text))") }
+
+    /// A reload has begun; ``ready()`` ends it. systemd compares the time with its own CLOCK_MONOTONIC, so that clock is sent.
+    public func reloading() {
+        let time = MonotonicClock.read(CLOCK_MONOTONIC)
         send("RELOADING=1\nMONOTONIC_USEC=\(Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)")
     }
 
-    /// The relay is going down.
+    /// The stop has begun.
     public func stopping() { send("STOPPING=1") }
 
-    /// One line for `systemctl status`.
-    public func status(_ text: String) { send("STATUS=\(text.replacing("\n", with: " "))") }
+    /// The stop, start or reload under way takes so much longer, counted from now.
+    public func extendTimeout(by span: TimeSpan) { send("EXTEND_TIMEOUT_USEC=\(max(span.nanoseconds / 1_000, 0))") }
 
-    /// Tells the watchdog that the dispatch loop turns; at most every ``watchdogInterval``. Never depends on the database: a
-    /// database that is away is no reason to be restarted.
+    /// The loop turns. May be called at every turn: a ping goes out at most twice an interval.
     public func pingWatchdog(at now: Instant) {
-        guard let watchdogInterval, now - pingedAt >= watchdogInterval || pingedAt.nanoseconds == .min else { return }
-        pingedAt = now
-        send("WATCHDOG=1")
+        guard let watchdogInterval else { return }
+        let isDue = lastPing.withLock { last in
+            guard last.nanoseconds == .min || now - last >= TimeSpan(nanoseconds: watchdogInterval.nanoseconds / 2) else {
+                return false
+            }
+            last = now
+            return true
+        }
+        if isDue { send("WATCHDOG=1") }
     }
 
-    private func send(_ text: String) {
-        guard descriptor >= 0 else { return }
-        let bytes = Array(text.utf8)
-        var address = address
-        unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
-                // A full queue or an absent manager is not the relay's trouble.
-                _ = unsafe sendto(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT), target, addressLength)
+    private func send(_ message: String) {
+        guard let socket else { return }
+        let bytes = Array(message.utf8)
+        unsafe bytes.withUnsafeBytes { bytes in
+            unsafe address.withUnsafeBytes { address in
+                guard let base = address.baseAddress else { return }
+                let target = unsafe base.assumingMemoryBound(to: sockaddr.self)
+                while unsafe sendto(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL), target, socklen_t(address.count))
+                    < 0,
+                    errno == EINTR
+                {}
             }
         }
+    }
+
+    /// A `sockaddr_un` as bytes: an absolute path, or with `@` for the leading NUL of an abstract name. Nil for all else.
+    private static func socketAddress(_ name: String) -> [UInt8]? {
+        var path = Array(name.utf8)
+        let isAbstract = path.first == UInt8(ascii: "@")
+        guard isAbstract || path.first == UInt8(ascii: "/"), path.count > 1 else { return nil }
+        if isAbstract { path[0] = 0 } else { path.append(0) }
+        guard path.count <= MemoryLayout.size(ofValue: sockaddr_un().sun_path) else { return nil }
+        return unsafe withUnsafeBytes(of: sa_family_t(AF_UNIX)) { unsafe Array($0) } + path
+    }
+
+    /// A systemd that takes no message for a second gets none: the dispatch loop does not wait longer.
+    private static func openSocket() -> Int32? {
+        let socket = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard socket >= 0 else { return nil }
+        var longest = timeval(tv_sec: 1, tv_usec: 0)
+        unsafe setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &longest, socklen_t(MemoryLayout<timeval>.size))
+        return socket
+    }
+
+    private static func oneLine(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.prefix(1_024).map { $0.value < 0x20 ? " " : $0 }))
+    }
+
+    deinit { if let socket { close(socket) } }
+}
+
+/// The process's environment, read without Foundation.
+public enum ProcessEnvironment {
+    /// The variable's value; nil when it is not set.
+    public static func value(_ name: String) -> String? {
+        guard let value = unsafe getenv(name) else { return nil }
+        return unsafe String(cString: value)
     }
 }

@@ -1,0 +1,178 @@
+public import TallypostCore
+
+extension PostgresStore {
+    public func settle(_ outcomes: [Outcome]) throws(StoreError) -> Settlement {
+        guard !outcomes.isEmpty else { return Settlement(written: 0, late: []) }
+        let plan = SettlementPlan(outcomes)
+        return try judge(run([plan.steps(step)])[0], outcomes, plan)
+    }
+
+    public func exchange(_ outcomes: [Outcome], _ request: ClaimRequest) throws(StoreError) -> (Settlement, ClaimBatch) {
+        guard !outcomes.isEmpty else { return (Settlement(written: 0, late: []), try claim(request)) }
+        noteKeys(of: outcomes)
+        let plan = SettlementPlan(outcomes)
+        let (settled, batch) = try claim(request, settling: [plan.steps(step)])
+        return (try judge(settled[0], outcomes, plan), batch)
+    }
+
+    /// Whatever ends may free its key: the next claim looks at it.
+    private func noteKeys(of outcomes: [Outcome]) {
+        guard !keyOfClaimed.isEmpty else { return }
+        for outcome in outcomes {
+            if let key = keyOfClaimed.removeValue(forKey: outcome.id) { hintedKeys.insert(key) }
+        }
+    }
+
+    private func judge(
+        _ result: Result<[PostgresResult], StoreError>, _ outcomes: [Outcome], _ plan: SettlementPlan
+    ) throws(StoreError) -> Settlement {
+        switch result {
+        case .failure(let error):
+            guard error.kind == .data else { throw error }
+            return try bisect(outcomes, error)
+        case .success(let results):
+            noteKeys(of: outcomes)
+            let written = results.suffix(plan.settlements).reduce(0) { $0 + $1.affected }
+            if written == outcomes.count { return Settlement(written: written, late: []) }
+            return try tellLate(outcomes)
+        }
+    }
+
+    /// Some rows did not change: were they written by an earlier try, or is the lease lost?
+    private func tellLate(_ outcomes: [Outcome]) throws(StoreError) -> Settlement {
+        let result = try run("settled_before") {
+            $0.append(outcomes.map(\.id))
+            $0.append(outcomes.map(\.epoch))
+            $0.append(outcomes.map { Optional($0.status.rawValue) })
+        }
+        let standing = Set((0..<result.rowCount).compactMap { result.integer($0, 0) })
+        let late = outcomes.map(\.id).filter { !standing.contains($0) }
+        return Settlement(written: outcomes.count - late.count, late: late)
+    }
+
+    /// One value among them was refused: the others must not suffer. The last one alone is written without what it brought.
+    private func bisect(_ outcomes: [Outcome], _ error: StoreError) throws(StoreError) -> Settlement {
+        if outcomes.count == 1 {
+            let bare = outcomes[0].withoutTexts(because: "\(error)")
+            guard bare != outcomes[0] else { throw error }
+            return try settle([bare])
+        }
+        let middle = outcomes.count / 2
+        let first = try settle(Array(outcomes[..<middle]))
+        let second = try settle(Array(outcomes[middle...]))
+        return Settlement(written: first.written + second.written, late: first.late + second.late)
+    }
+}
+
+/// The statements of one settlement.
+private struct SettlementPlan {
+    private var completed: [Outcome] = []
+    private var other: [Outcome] = []
+    private var attempts: [Outcome] = []
+
+    init(_ outcomes: [Outcome]) {
+        for outcome in outcomes {
+            if case .completed = outcome.change { completed.append(outcome) } else { other.append(outcome) }
+            if outcome.attempt != nil { attempts.append(outcome) }
+        }
+    }
+
+    /// How many of the statements, the last ones, change tasks.
+    var settlements: Int { (completed.isEmpty ? 0 : 1) + (other.isEmpty ? 0 : 1) }
+
+    func steps(
+        _ step: (String, Bool, (inout PostgresParameters) -> Void) -> PostgresConnection.Step
+    ) -> [PostgresConnection.Step] {
+        var steps: [PostgresConnection.Step] = []
+        if !attempts.isEmpty { steps.append(step("record_attempts", true, fillAttempts)) }
+        if !completed.isEmpty { steps.append(step("settle_completed", true, fillCompleted)) }
+        if !other.isEmpty { steps.append(step("settle_other", true, fillOther)) }
+        return steps
+    }
+
+    private func fillAttempts(_ parameters: inout PostgresParameters) {
+        let records = attempts.compactMap(\.attempt)
+        parameters.append(attempts.map(\.id))
+        parameters.append(attempts.map(\.epoch))
+        parameters.append(records.map { Int64($0.number) })
+        parameters.append(records.map(\.duration.milliseconds))
+        parameters.append(records.map { $0.responseStatus.map { Int64($0) } })
+        parameters.append(records.map { Optional($0.error) })
+        parameters.append(records.map(\.responseStart))
+    }
+
+    private func fillCompleted(_ parameters: inout PostgresParameters) {
+        parameters.append(completed.map(\.id))
+        parameters.append(completed.map(\.epoch))
+        parameters.append(
+            completed.map { outcome -> Int64 in
+                if case .completed(let status, _) = outcome.change { return Int64(status) }
+                return 0
+            })
+        parameters.append(
+            completed.map { outcome -> String? in
+                if case .completed(_, let result) = outcome.change { return result }
+                return nil
+            })
+    }
+
+    private func fillOther(_ parameters: inout PostgresParameters) {
+        let columns = other.map { SettledColumns($0.change) }
+        parameters.append(other.map(\.id))
+        parameters.append(other.map(\.epoch))
+        parameters.append(other.map { Optional($0.status.rawValue) })
+        parameters.append(columns.map(\.responseStatus))
+        parameters.append(columns.map(\.error))
+        parameters.append(columns.map(\.delay))
+        parameters.append(other.map { Optional($0.blocksKey ? "t" : "f") })
+        parameters.append(columns.map(\.refund))
+        parameters.append(columns.map(\.startResult))
+    }
+}
+
+/// What an outcome other than `completed` writes.
+private struct SettledColumns {
+    var responseStatus: Int64?
+    var error: String?
+    var delay: Int64?
+    var refund: Int64 = 0
+    var startResult: String?
+
+    init(_ change: Outcome.Change) {
+        switch change {
+        case .completed(let status, _): responseStatus = Int64(status)
+        case .waiting(let status, let result):
+            responseStatus = Int64(status)
+            startResult = result
+        case .retry(let delay, let status, let text):
+            self.delay = delay.milliseconds
+            responseStatus = status.map { Int64($0) }
+            error = text
+        case .failed(let status, let text):
+            responseStatus = status.map { Int64($0) }
+            error = text
+        case .timedOut(let text): error = text
+        case .released(let delay):
+            self.delay = delay.milliseconds
+            refund = 1
+        }
+    }
+}
+
+extension Outcome {
+    /// The same outcome with nothing of the receiver's in it.
+    fileprivate func withoutTexts(because reason: String) -> Outcome {
+        var bare = self
+        bare.attempt?.responseStart = nil
+        bare.attempt?.error = reason
+        switch change {
+        case .completed(let status, _): bare.change = .completed(responseStatus: status, result: nil)
+        case .waiting(let status, _): bare.change = .waiting(responseStatus: status, startResult: nil)
+        case .retry(let delay, let status, _): bare.change = .retry(after: delay, responseStatus: status, error: reason)
+        case .failed(let status, _): bare.change = .failed(responseStatus: status, error: reason)
+        case .timedOut: bare.change = .timedOut(error: reason)
+        case .released: break
+        }
+        return bare
+    }
+}

@@ -1,0 +1,220 @@
+public import TallypostCore
+
+/// The relay's store on PostgreSQL.
+///
+/// Claims walk lanes: a lane is a type and a priority, one range of the index `pending_tasks_due`. On a table whose dead rows
+/// cannot be vacuumed (somebody's old snapshot) the start of such a range is a long stretch of dead entries, so a claim may
+/// begin at the lane's mark, the last row that was claimed there. What lies behind a mark (rows that committed late, or came
+/// back) is found by a sweep from the beginning, and sweeps are paced by their own measured cost: on a healthy table every
+/// claim is one, on an aged one they take at most a fiftieth of the time.
+public final class PostgresStore: TaskStore {
+    let url: String
+    let pollOnly: Bool
+    var link: PostgresConnection?
+
+    // What is known of the lanes.
+    /// Where claims look: the open lanes, those that were open, and one for each type that is asked for.
+    var lanes: [Lane: Mark] = [:]
+    /// Lanes with rows in them, when that was last looked at.
+    var openLanes: Set<Lane> = []
+    var sweepPace = Pace()
+    var expiryPace = Pace()
+    var lastClaimWasFull = false
+
+    // Ordering keys.
+    /// Where the walk over the keys goes on; empty: at the first.
+    var keyCursor = ""
+    /// Keys that may have a new head.
+    var hintedKeys: Set<String> = []
+    /// The key of each keyed task that was claimed here and is not settled yet.
+    var keyOfClaimed: [Int64: String] = [:]
+    /// When the earliest head seen by the last walk falls due.
+    var nextHeadDue: Timestamp?
+
+    // Waking.
+    var guardState = GuardState.off
+    /// How long to wait before the guard is tried again.
+    var guardWait = PostgresStore.shortestGuardWait
+    var sweptAt = Instant(nanoseconds: .min)
+    /// One moment on both clocks.
+    var clock: (database: Timestamp, here: Instant)?
+
+    enum GuardState { case off, on, toBeReleased }
+
+    struct Lane: Hashable {
+        let type: String
+        let priority: Int64
+    }
+
+    /// The last row claimed of a lane.
+    struct Mark {
+        var runAt: Timestamp
+        var id: Int64
+        static let start = Mark(runAt: Timestamp(microseconds: .min), id: .min)
+    }
+
+    /// Lanes that are known, at most, before those without rows are forgotten.
+    static let mostIdleLanes = 64
+    /// Bytes of payload that one claim fetches, near enough: one row may go beyond.
+    static let bytesPerClaim = 8 << 20
+    /// Keys that one walk visits, at most.
+    static let keysPerWalk = 256
+    /// Keyed tasks remembered until they are settled, at most; beyond it successors wait for the walk.
+    static let mostRememberedKeys = 100_000
+
+    /// - Parameters:
+    ///   - url: what libpq understands.
+    ///   - pollOnly: no LISTEN, no advisory lock, no prepared statement: a pooler in transaction mode may stand between.
+    public init(url: String, pollOnly: Bool = false) {
+        self.url = url
+        self.pollOnly = pollOnly
+    }
+
+    public func open() throws(StoreError) {
+        close()
+        let connection = try PostgresConnection(url: url, statements: StatementLibrary.statements, keepsSession: !pollOnly)
+        try SchemaVersion.require(on: connection)
+        if !pollOnly { _ = try connection.run([.init(name: "listen")]) }
+        link = connection
+    }
+
+    public func close() {
+        link = nil
+        lanes = [:]
+        openLanes = []
+        keyCursor = ""
+        hintedKeys = []
+        keyOfClaimed = [:]
+        nextHeadDue = nil
+        guardState = .off
+        sweepPace = Pace()
+        expiryPace = Pace()
+        lastClaimWasFull = false
+    }
+
+    /// Runs transactions, with the release of the idle guard before them when that is due. A connection that broke is dropped.
+    func run(_ groups: [[PostgresConnection.Step]]) throws(StoreError) -> [Result<[PostgresResult], StoreError>] {
+        guard let link else {
+            throw StoreError(
+                kind: .connection, code: "closed", operation: groups.first?.first?.name ?? "", message: "the store is not open")
+        }
+        do {
+            guard guardState == .toBeReleased else { return try link.run(groups) }
+            guardState = .off
+            return Array(try link.run([[.init(name: "unguard")]] + groups).dropFirst())
+        } catch {
+            if error.kind == .connection { self.link = nil }
+            throw error
+        }
+    }
+
+    func run(_ name: String, binary: Bool = true, _ fill: (inout PostgresParameters) -> Void = { _ in }) throws(StoreError)
+        -> PostgresResult
+    {
+        try run([[step(name, binary: binary, fill)]])[0].get()[0]
+    }
+
+    func step(_ name: String, binary: Bool = true, _ fill: (inout PostgresParameters) -> Void = { _ in })
+        -> PostgresConnection.Step
+    {
+        var step = PostgresConnection.Step(name: name, binary: binary)
+        fill(&step.parameters)
+        return step
+    }
+
+    // MARK: Chores
+
+    public func sweep(limit: Int) throws(StoreError) -> Int {
+        let results = try run([
+            [step("end_overdue") { $0.append(limit) }], [step("set_aside_untyped") { $0.append(limit) }],
+        ])
+        return try results[0].get()[0].affected + results[1].get()[0].affected
+    }
+
+    public func expiredLeases(limit: Int) throws(StoreError) -> [ExpiredLease] {
+        let now = Moment.now()
+        guard expiryPace.allows(now) else { return [] }
+        let known = lanes.sorted { ($0.key.type, $0.key.priority) < ($1.key.type, $1.key.priority) }
+        let bounded = lastClaimWasFull
+        let result = try run("expired_leases") {
+            $0.append(limit)
+            $0.append(known.map { Optional($0.key.type) })
+            $0.append(known.map(\.key.priority))
+            $0.append(known.map { Optional(bounded ? $0.value.runAt.literal : "infinity") })
+        }
+        expiryPace.took(Moment.now() - now, rows: result.rowCount, at: Moment.now())
+        return (0..<result.rowCount).map { row in
+            ExpiredLease(
+                id: result.integer(row, 0) ?? 0, epoch: result.integer(row, 1) ?? 0, type: result.text(row, 2) ?? "",
+                attempts: Int(result.integer(row, 3) ?? 0), maxAttempts: result.integer(row, 4).map { Int($0) },
+                relay: result.text(row, 5))
+        }
+    }
+
+    public func earliestLeaseEnd() throws(StoreError) -> Timestamp? {
+        try learnLanes(try run("open_lanes"))
+        let known = Array(lanes.keys)
+        let result = try run("earliest_lease") {
+            $0.append(known.map { Optional($0.type) })
+            $0.append(known.map(\.priority))
+        }
+        guard let count = result.integer(0, 1), count > 0 else { return nil }
+        // A task in processing without a lease has none to wait for.
+        return result.time(0, 0) ?? databaseNow()
+    }
+
+    public func pause(route type: String, reason: String) throws(StoreError) {
+        _ = try run("pause_route") {
+            $0.append(type)
+            $0.append("tallypost")
+            $0.append(reason)
+        }
+    }
+
+    public func survey() throws(StoreError) -> Survey {
+        let known = Array(lanes.keys)
+        let results = try run([
+            [step("open_lanes")],
+            [
+                step("next_due") {
+                    $0.append(known.map { Optional($0.type) })
+                    $0.append(known.map(\.priority))
+                }
+            ],
+            [step("paused_routes")],
+        ])
+        try learnLanes(results[0].get()[0])
+        let due = try results[1].get()[0]
+        let paused = try results[2].get()[0]
+        let now = due.time(0, 1) ?? databaseNow()
+        clock = (now, Moment.now())
+        let heads = nextHeadDue.flatMap { $0 > now ? $0 : nil }
+        let next = [due.time(0, 0), heads].compactMap { $0 }.min()
+        return Survey(
+            types: Set(openLanes.map(\.type)).union(keyedTypes).sorted(),
+            paused: (0..<paused.rowCount).compactMap { paused.text($0, 0) },
+            nextDue: next, now: now)
+    }
+
+    /// Types among the heads of the last walk.
+    var keyedTypes: Set<String> = []
+
+    /// A lane that has emptied stays known: a commit that wakes the relay is found though no sweep may be due.
+    func learnLanes(_ result: PostgresResult) throws(StoreError) {
+        openLanes = []
+        for row in 0..<result.rowCount {
+            let lane = Lane(type: result.text(row, 0) ?? "", priority: result.integer(row, 1) ?? 0)
+            openLanes.insert(lane)
+            if lanes[lane] == nil { lanes[lane] = .start }
+        }
+        if lanes.count > max(Self.mostIdleLanes, openLanes.count * 2) {
+            lanes = lanes.filter { openLanes.contains($0.key) }
+        }
+    }
+
+    /// The database's clock now, from the last time it was seen.
+    func databaseNow() -> Timestamp {
+        guard let clock else { return Moment.timeOfDay() }
+        return clock.database + (Moment.now() - clock.here)
+    }
+}

@@ -1,0 +1,52 @@
+import TallypostCore
+
+/// The relay's statements, prepared once per connection.
+final class StoreStatements {
+    let openLanes: SQLiteStatement
+    let nextDue: SQLiteStatement
+    let dueInLane: SQLiteStatement
+    let readDue: SQLiteStatement
+    let lease: SQLiteStatement
+    let keyHeads: SQLiteStatement
+    let readHead: SQLiteStatement
+    let recordAttempt: SQLiteStatement
+    let settleCompleted: SQLiteStatement
+    let settleOther: SQLiteStatement
+    let settledBefore: SQLiteStatement
+    let expiredLeases: SQLiteStatement
+    let earliestLease: SQLiteStatement
+    let endOverdue: SQLiteStatement
+    let setAside: SQLiteStatement
+    let pausedRoutes: SQLiteStatement
+    let pauseRoute: SQLiteStatement
+    let recordEvent: SQLiteStatement
+
+    /// `sql/sqlite/tasks.sql`.
+    static let tasks = StatementFile(PackageResources.tasks_sql)
+    /// `sql/sqlite/desk.sql`.
+    static let desk = StatementFile(PackageResources.desk_sql)
+
+    init(_ connection: SQLiteConnection) throws(StoreError) {
+        func prepare(_ name: String, from file: StatementFile = StoreStatements.tasks) throws(StoreError) -> SQLiteStatement {
+            try connection.prepare(file[name], operation: name)
+        }
+        let claimDue = try connection.prepareAll(Self.tasks["claim_due"], operation: "claim_due")
+        precondition(claimDue.count == 3, "claim_due is three steps")
+        (dueInLane, readDue, lease) = (claimDue[0], claimDue[1], claimDue[2])
+        openLanes = try prepare("open_lanes")
+        nextDue = try prepare("next_due")
+        keyHeads = try prepare("key_heads")
+        readHead = try prepare("claim_heads")
+        recordAttempt = try prepare("record_attempts")
+        settleCompleted = try prepare("settle_completed")
+        settleOther = try prepare("settle_other")
+        settledBefore = try prepare("settled_before")
+        expiredLeases = try prepare("expired_leases")
+        earliestLease = try prepare("earliest_lease")
+        endOverdue = try prepare("end_overdue")
+        setAside = try prepare("set_aside_untyped")
+        pausedRoutes = try prepare("paused_routes")
+        pauseRoute = try prepare("pause_route")
+        recordEvent = try prepare("record_event", from: Self.desk)
+    }
+}

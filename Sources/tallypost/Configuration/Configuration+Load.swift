@@ -1,0 +1,208 @@
+import FoundationEssentials
+import TallypostCore
+import TallypostDelivery
+
+extension Configuration {
+    /// Where a configuration comes from. The command line goes before the file.
+    struct Sources: Sendable, Equatable {
+        /// `--config`.
+        var file: String?
+        /// `--database`.
+        var database: String?
+        /// `--route TYPE=URL`, in order.
+        var routes: [String] = []
+        /// `--admin-token none`.
+        var adminToken: String?
+        var environment: [String: String] = [:]
+        /// Whether secrets and TLS files are read. Commands for people work without: those files are the relay's alone.
+        var readsSecrets = true
+    }
+
+    static let keys = [
+        "database", "listen", "adminToken", "signalBaseURL", "allow", "wakeup", "routes", "schedules", "reconcile", "alerts",
+        "retention",
+    ]
+
+    /// Reads everything anew; used at the start and at every reload. All problems are told at once.
+    static func load(_ sources: Sources) throws(ConfigurationError) -> Configuration {
+        var configuration = Configuration()
+        var problems: [ConfigurationProblem] = []
+        if let file = sources.file {
+            let reader = try configuration.read(file: file, environment: sources.readsSecrets ? sources.environment : nil)
+            problems += reader.problems
+        }
+        problems += configuration.apply(commandLine: sources)
+        guard problems.isEmpty else { throw ConfigurationError(problems: problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) }) }
+        configuration.notCarriedOut = configuration.listNotCarriedOut(file: sources.file)
+        return configuration
+    }
+
+    private mutating func read(file: String, environment: [String: String]?) throws(ConfigurationError) -> ConfigurationReader {
+        func refuse(_ message: String, line: Int? = nil) -> ConfigurationError {
+            ConfigurationError(problems: [ConfigurationProblem(file: file, line: line, path: "", message: message)])
+        }
+        let data: Data
+        do { data = try Data(contentsOf: URL(filePath: file)) } catch {
+            throw refuse(
+                FileCheck.isReadable(file) ? "cannot be read" : "is not there, or this user may not read it; check --config")
+        }
+        let lines = KeyLines(Array(data))
+        let tree: JSONValue
+        do {
+            let decoder = JSONDecoder()
+            decoder.allowsJSON5 = true
+            tree = try decoder.decode(JSONValue.self, from: data)
+        } catch {
+            throw refuse("is no JSON5: \(lines.fault?.message ?? "it cannot be parsed")", line: lines.fault?.line)
+        }
+        let reader = ConfigurationReader(file: file, lines: lines)
+        read(ConfigurationNode(value: tree, path: "", reader: reader), environment: environment)
+        return reader
+    }
+
+    private mutating func read(_ node: ConfigurationNode, environment: [String: String]?) {
+        guard let fields = node.fields(Self.keys) else { return }
+        let routeReader = RouteReader(environment: environment)
+        if let database = fields["database"], let text = database.string("a database URL") {
+            do { self.database = try DatabaseURL(parsing: text) } catch { database.report(error.reason) }
+        }
+        if let listen = fields["listen"]?.fields(["admin", "public"]) {
+            self.listen.admin = address(listen["admin"])
+            self.listen.public = address(listen["public"])
+        }
+        if let token = fields["adminToken"] {
+            if case .string("none") = token.value {
+                adminToken = AdminToken.none
+            } else {
+                adminToken = routeReader.secret(token).map { .token($0) }
+            }
+        }
+        if let base = fields["signalBaseURL"], let text = base.string("a URL") {
+            do {
+                _ = try CurlTargetParser().origin(of: text)
+                signalBaseURL = text
+            } catch { base.report(error.reason) }
+        }
+        if let allow = fields["allow"] { readAllow(allow) }
+        if let word = fields["wakeup"]?.word(WakeUp.self) { wakeUp = word }
+        for (type, route) in fields["routes"]?.members() ?? [] { routes[type] = routeReader.route(type, route) }
+        for (name, schedule) in fields["schedules"]?.members() ?? [] { schedules[name] = self.schedule(schedule) }
+        if let reconcile = fields["reconcile"]?.fields(["every", "staleAfter", "rules", "reports"]) {
+            self.reconcile = ReconcileConfiguration(
+                every: reconcile["every"]?.duration(), staleAfter: reconcile["staleAfter"]?.duration(),
+                rules: reconcile["rules"]?.string("a folder"), reports: reconcile["reports"]?.string("a folder"))
+        }
+        for alert in fields["alerts"]?.list() ?? [] { readAlert(alert) }
+        if let retention = fields["retention"]?.fields(["completed", "final"]) {
+            var policy = RetentionConfiguration()
+            if let span = retention["completed"]?.duration() { policy.completed = span }
+            if let span = retention["final"]?.duration() { policy.final = span }
+            self.retention = policy
+        }
+    }
+
+    private func address(_ node: ConfigurationNode?) -> ListenAddress? {
+        guard let node, let text = node.string("an address and a port") else { return nil }
+        if let address = ListenAddress(parsing: text) { return address }
+        node.report("\"\(text)\" is no address; write \"127.0.0.1:7411\", \"[::1]:7411\" or \"unix:/run/tallypost/admin.sock\"")
+        return nil
+    }
+
+    private mutating func readAllow(_ node: ConfigurationNode) {
+        var entries: [String] = []
+        for entry in node.list() ?? [] {
+            guard let text = entry.string("an origin or a network") else { continue }
+            do {
+                _ = try AllowList(parsing: [text])
+                entries.append(text)
+            } catch { entry.report("\"\(text)\": \(error.reason)") }
+        }
+        if let list = try? AllowList(parsing: entries) { allow = list }
+    }
+
+    private func schedule(_ node: ConfigurationNode) -> ScheduleConfiguration? {
+        guard let fields = node.fields(["cron", "zone", "type", "payload", "catchUp"]) else { return nil }
+        guard let cron = fields["cron"]?.string("a cron expression"), let type = fields["type"]?.string("a task type") else {
+            for name in ["cron", "type"] where fields[name] == nil { node.report("has no \(name); add it") }
+            return nil
+        }
+        if let fault = CronCheck.fault(in: cron) { fields["cron"]?.report("\"\(cron)\": \(fault)") }
+        let payload = fields["payload"].flatMap { try? JSONEncoder().encode($0.value) }.map {
+            String(decoding: $0, as: UTF8.self)
+        }
+        return ScheduleConfiguration(
+            cron: cron, zone: fields["zone"]?.string("a time zone") ?? "UTC", type: type, payload: payload ?? "{}",
+            catchUp: fields["catchUp"]?.word(ScheduleConfiguration.CatchUp.self) ?? .skip)
+    }
+
+    private mutating func readAlert(_ node: ConfigurationNode) {
+        guard let fields = node.fields(["url", "depthOver", "failureRateOver"]) else { return }
+        guard let url = fields["url"], let text = url.string("a URL") else {
+            if fields["url"] == nil { node.report("has no url; add it") }
+            return
+        }
+        do { _ = try CurlTargetParser().origin(of: text) } catch { url.report(error.reason) }
+        var rate: Double?
+        switch fields["failureRateOver"]?.value {
+        case .number(let number) where (0...1).contains(number): rate = number
+        case .integer(let number) where (0...1).contains(number): rate = Double(number)
+        case nil: break
+        default: fields["failureRateOver"]?.report("must be a number from 0 to 1")
+        }
+        alerts.append(
+            AlertConfiguration(url: text, depthOver: fields["depthOver"]?.integer(0...Int(Int32.max)), failureRateOver: rate))
+    }
+
+    // MARK: The command line
+
+    private mutating func apply(commandLine sources: Sources) -> [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
+        func refuse(_ option: String, _ message: String) {
+            problems.append(ConfigurationProblem(file: nil, line: nil, path: option, message: message))
+        }
+        if let text = sources.database {
+            do { database = try DatabaseURL(parsing: text) } catch { refuse("--database", error.reason) }
+        }
+        for text in sources.routes {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2, !parts[0].isEmpty else {
+                refuse("--route", "\"\(text)\" is not TYPE=URL; write --route send-receipt=https://mail.example.com/receipts")
+                continue
+            }
+            do { routes[parts[0]] = try RouteConfiguration(type: parts[0], url: parts[1]) } catch {
+                refuse("--route \(parts[0])", error.reason)
+            }
+        }
+        if let token = sources.adminToken {
+            if token == "none" {
+                adminToken = AdminToken.none
+            } else {
+                refuse("--admin-token", "takes only \"none\"; name the token's secret in the configuration")
+            }
+        }
+        return problems
+    }
+
+    /// The one list of what is understood but not done yet; an entry goes when its capability comes.
+    private func listNotCarriedOut(file: String?) -> [ConfigurationProblem] {
+        var paths: [String] = []
+        if listen.admin != nil { paths.append("listen.admin") }
+        if listen.public != nil { paths.append("listen.public") }
+        if !schedules.isEmpty { paths.append("schedules") }
+        if reconcile != nil { paths.append("reconcile") }
+        if !alerts.isEmpty { paths.append("alerts") }
+        if retention != nil { paths.append("retention") }
+        for (type, route) in routes.sorted(by: { $0.key < $1.key }) {
+            if route.rate != nil { paths.append("routes.\(type).rate") }
+            if route.heartbeat != nil { paths.append("routes.\(type).heartbeatSeconds") }
+            if route.longestWait != nil { paths.append("routes.\(type).maxWaitSeconds") }
+            if route.batch != nil { paths.append("routes.\(type).batch") }
+            if !route.subscribers.isEmpty { paths.append("routes.\(type).subscribers") }
+            if route.sla != nil { paths.append("routes.\(type).sla") }
+        }
+        return paths.map {
+            ConfigurationProblem(
+                file: file, line: nil, path: $0, message: "is understood, but this version does not carry it out yet")
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import TallypostCore
+import TallypostDelivery
+
+/// All that a configuration says, checked and typed. Made only by ``Configuration/load(_:)``, so one that exists is good.
+struct Configuration: Sendable {
+    /// How changes in the database are noticed.
+    enum WakeUp: String, Sendable, CaseIterable {
+        /// By the engine's own means, and by polling where those fail.
+        case auto
+        /// By polling alone: no session state, so that a pooler in transaction mode may stand between.
+        case poll
+    }
+
+    /// Where the listeners are to be.
+    struct Listen: Sendable, Equatable {
+        var admin: ListenAddress?
+        var `public`: ListenAddress?
+    }
+
+    /// As written, password included; nil when neither file nor command line names one.
+    var database: DatabaseURL?
+    var listen = Listen()
+    var adminToken: AdminToken?
+    var signalBaseURL: String?
+    var allow = AllowList.empty
+    var wakeUp = WakeUp.auto
+    /// By task type.
+    var routes: [String: RouteConfiguration] = [:]
+    var schedules: [String: ScheduleConfiguration] = [:]
+    var reconcile: ReconcileConfiguration?
+    var alerts: [AlertConfiguration] = []
+    /// Nil: not written; the contract's defaults are for whoever carries it out.
+    var retention: RetentionConfiguration?
+    /// Keys that are read and checked, but whose behaviour this version does not have yet, with their paths.
+    var notCarriedOut: [ConfigurationProblem] = []
+
+    /// What the relay's mind needs to know, by task type.
+    var policies: [String: RoutePolicy] { routes.mapValues(\.policy) }
+
+    /// What the courier needs to know.
+    func courierSettings(version: String) -> CourierSettings {
+        CourierSettings(
+            routes: routes.mapValues(\.wire), allow: allow,
+            ownListeners: [listen.admin, listen.public].compactMap { $0?.listener },
+            version: version, signalBaseURL: signalBaseURL)
+    }
+}
+
+/// The bearer token of the admin listener.
+enum AdminToken: Sendable, Equatable {
+    /// "none": for trying things out on loopback.
+    case none
+    /// The token itself, never printed.
+    case token(String)
+}
+
+/// Cron ticks that insert tasks.
+struct ScheduleConfiguration: Sendable, Equatable {
+    /// What becomes of ticks that no relay was there for.
+    enum CatchUp: String, Sendable, CaseIterable { case skip, latest }
+    var cron: String
+    var zone: String
+    var type: String
+    /// JSON text.
+    var payload: String
+    var catchUp: CatchUp
+}
+
+/// The periodic reconciliation.
+struct ReconcileConfiguration: Sendable, Equatable {
+    var every: TimeSpan?
+    var staleAfter: TimeSpan?
+    var rules: String?
+    var reports: String?
+}
+
+/// Whom to tell when.
+struct AlertConfiguration: Sendable, Equatable {
+    var url: String
+    var depthOver: Int?
+    var failureRateOver: Double?
+}
+
+/// How long final rows are kept.
+struct RetentionConfiguration: Sendable, Equatable {
+    var completed = TimeSpan.hours(30 * 24)
+    var final = TimeSpan.hours(90 * 24)
+}

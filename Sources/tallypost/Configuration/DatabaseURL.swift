@@ -1,0 +1,52 @@
+/// Which database, as the contract writes it: `sqlite:PATH`, or any `postgres://` URL of libpq.
+enum DatabaseURL: Sendable, Equatable {
+    /// A file.
+    case sqlite(path: String)
+    /// What libpq is given, password and all.
+    case postgres(url: String)
+
+    /// Why a text names no database.
+    struct Failure: Error, Equatable {
+        let reason: String
+    }
+
+    init(parsing text: String) throws(Failure) {
+        if text.hasPrefix("sqlite:") {
+            var path = text.dropFirst("sqlite:".count)
+            // sqlite:///var/x.db and sqlite:/var/x.db are the same file.
+            if path.hasPrefix("//") { path = path.dropFirst(2) }
+            guard !path.isEmpty else { throw Failure(reason: "sqlite: has no path behind it; write sqlite:/var/lib/app/app.db") }
+            guard !path.contains("\0"), path != ":memory:" else {
+                throw Failure(reason: "a database in memory is no other process's; write the path of a file")
+            }
+            self = .sqlite(path: String(path))
+        } else if text.hasPrefix("postgres://") || text.hasPrefix("postgresql://") {
+            self = .postgres(url: text)
+        } else {
+            throw Failure(reason: "neither sqlite:PATH nor postgres://user@host/database")
+        }
+    }
+
+    /// For people: without a password.
+    var redacted: String {
+        switch self {
+        case .sqlite(let path): return "sqlite:\(path)"
+        case .postgres(let url):
+            var shown = url
+            // Up to the last “@” before the query: a password may hold one of its own that nobody escaped.
+            let queryStart = shown.firstIndex(of: "?") ?? shown.endIndex
+            if let scheme = shown.firstRange(of: "://"), scheme.upperBound < queryStart,
+                let at = shown[scheme.upperBound..<queryStart].lastIndex(of: "@")
+            {
+                let user = shown[scheme.upperBound..<at]
+                if let colon = user.firstIndex(of: ":") { shown.replaceSubrange(colon..<at, with: ":…") }
+            }
+            guard let query = shown.firstIndex(of: "?") else { return shown }
+            let parameters = shown[shown.index(after: query)...].split(separator: "&").map {
+                $0.lowercased().hasPrefix("password=") || $0.lowercased().hasPrefix("sslpassword=")
+                    ? "\($0.prefix { $0 != "=" })=…" : String($0)
+            }
+            return shown[...query] + parameters.joined(separator: "&")
+        }
+    }
+}

@@ -1,0 +1,7 @@
+import Glibc
+
+/// Questions about files that need no opening.
+enum FileCheck {
+    /// Whether this process may read it.
+    static func isReadable(_ path: String) -> Bool { unsafe access(path, R_OK) == 0 }
+}

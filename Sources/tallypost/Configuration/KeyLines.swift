@@ -1,0 +1,182 @@
+/// On which line each key of a JSON5 text stands. Foundation's parser keeps the values and forgets the places, so the text is
+/// walked once more; it has parsed by then, and where it has not, the walk stops and the lines so far are what there is.
+struct KeyLines {
+    /// Line (from 1) by path, `routes.send-receipt.secrets[0]`.
+    private(set) var lines: [String: Int] = [:]
+    /// Keys that stand twice in one object: path and the second line.
+    private(set) var duplicates: [(path: String, line: Int)] = []
+    /// Where the text stopped being JSON5, and how. Worth something only for a text that Foundation has refused: its parser says
+    /// no more than that.
+    private(set) var fault: (line: Int, message: String)?
+
+    private let bytes: [UInt8]
+    private var position = 0
+    private var line = 1
+    private var depth = 0
+
+    init(_ text: [UInt8]) {
+        bytes = text
+        skipSpace()
+        guard walkValue(path: "") else { return }
+        skipSpace()
+        if let current { fail("\(Self.shown(current)) stands behind the end of the text") }
+    }
+
+    /// The line of a path, or of the nearest thing around it; nil when nothing is known.
+    func line(of path: String) -> Int? {
+        var path = Substring(path)
+        while true {
+            if let line = lines[String(path)] { return line }
+            guard let cut = path.lastIndex(where: { $0 == "." || $0 == "[" }) else { return lines[""] }
+            path = path[..<cut]
+        }
+    }
+
+    private var current: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+    /// Notes the first fault; the walk stops where it says false.
+    @discardableResult
+    private mutating func fail(_ message: String, at faultLine: Int? = nil) -> Bool {
+        if fault == nil { fault = (faultLine ?? line, message) }
+        return false
+    }
+
+    private static func shown(_ byte: UInt8?) -> String {
+        guard let byte else { return "the end of the text" }
+        return (0x21...0x7E).contains(byte) ? "“\(Character(UnicodeScalar(byte)))”" : "a strange character"
+    }
+
+    private mutating func advance() {
+        guard let byte = current else { return }
+        if byte == UInt8(ascii: "\n") { line += 1 }
+        position += 1
+    }
+
+    private mutating func skipSpace() {
+        while let byte = current {
+            if byte == UInt8(ascii: "/"), position + 1 < bytes.count {
+                if bytes[position + 1] == UInt8(ascii: "/") {
+                    while let byte = current, byte != UInt8(ascii: "\n") { _ = byte; advance() }
+                    continue
+                }
+                if bytes[position + 1] == UInt8(ascii: "*") {
+                    advance()
+                    advance()
+                    while position + 1 < bytes.count,
+                        !(bytes[position] == UInt8(ascii: "*") && bytes[position + 1] == UInt8(ascii: "/"))
+                    {
+                        advance()
+                    }
+                    advance()
+                    advance()
+                    continue
+                }
+                return
+            }
+            // White space, and the first byte of what JSON5 counts as such beyond ASCII.
+            guard byte <= 0x20 || byte == 0xC2 || byte == 0xA0 || byte == 0xEF || byte == 0xBB || byte == 0xBF else { return }
+            advance()
+        }
+    }
+
+    private mutating func walkValue(path: String) -> Bool {
+        lines[path] = lines[path] ?? line
+        guard depth < 64 else { return fail("this is nested too deeply") }
+        depth += 1
+        defer { depth -= 1 }
+        switch current {
+        case UInt8(ascii: "{"): return walkObject(path: path)
+        case UInt8(ascii: "["): return walkArray(path: path)
+        case UInt8(ascii: "\""), UInt8(ascii: "'"): return readString() != nil
+        default:
+            let start = position
+            while let byte = current, !",]} \t\r\n/".utf8.contains(byte) { advance() }
+            return checkWord(String(decoding: bytes[start..<position], as: UTF8.self))
+        }
+    }
+
+    private mutating func checkWord(_ word: String) -> Bool {
+        guard !word.isEmpty else { return fail("a value is missing before \(Self.shown(current))") }
+        let isNumber = word.utf8.first.map { "+-.0123456789".utf8.contains($0) } ?? false
+        if !isNumber, !["true", "false", "null", "Infinity", "NaN"].contains(word) {
+            fail("“\(word)” is no value; a string stands in quotation marks")
+        }
+        return true
+    }
+
+    private mutating func walkObject(path: String) -> Bool {
+        advance()
+        var seen: Set<String> = []
+        while true {
+            skipSpace()
+            if current == UInt8(ascii: "}") {
+                advance()
+                return true
+            }
+            let keyLine = line
+            guard let key = readKey() else { return fail("a key is missing before \(Self.shown(current))") }
+            let inner = path.isEmpty ? key : "\(path).\(key)"
+            if !seen.insert(key).inserted { duplicates.append((inner, keyLine)) }
+            lines[inner] = keyLine
+            skipSpace()
+            guard current == UInt8(ascii: ":") else { return fail("“\(key)” has no colon behind it, but \(Self.shown(current))") }
+            advance()
+            skipSpace()
+            guard walkValue(path: inner) else { return false }
+            skipSpace()
+            if current == UInt8(ascii: ",") {
+                advance()
+            } else if current != UInt8(ascii: "}") {
+                return fail("a comma is missing before \(Self.shown(current))")
+            }
+        }
+    }
+
+    private mutating func walkArray(path: String) -> Bool {
+        advance()
+        var index = 0
+        while true {
+            skipSpace()
+            if current == UInt8(ascii: "]") {
+                advance()
+                return true
+            }
+            guard walkValue(path: "\(path)[\(index)]") else { return false }
+            index += 1
+            skipSpace()
+            if current == UInt8(ascii: ",") {
+                advance()
+            } else if current != UInt8(ascii: "]") {
+                return fail("a comma is missing before \(Self.shown(current))")
+            }
+        }
+    }
+
+    private mutating func readKey() -> String? {
+        if current == UInt8(ascii: "\"") || current == UInt8(ascii: "'") { return readString() }
+        let start = position
+        while let byte = current, byte > 0x20, !":,{}[]\"'/".utf8.contains(byte) { advance() }
+        return position > start ? String(decoding: bytes[start..<position], as: UTF8.self) : nil
+    }
+
+    /// A quoted string; escapes are kept simple, since a key with an escape in it only costs its line.
+    private mutating func readString() -> String? {
+        guard let quote = current else { return nil }
+        let start = line
+        advance()
+        var text: [UInt8] = []
+        while let byte = current {
+            advance()
+            if byte == 0x0A { fail("the string that begins here has no end", at: start) }
+            if byte == quote { return String(decoding: text, as: UTF8.self) }
+            if byte == UInt8(ascii: "\\"), let escaped = current {
+                text.append(escaped)
+                advance()
+            } else {
+                text.append(byte)
+            }
+        }
+        fail("the string that begins here has no end", at: start)
+        return nil
+    }
+}

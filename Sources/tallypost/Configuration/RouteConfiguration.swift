@@ -1,0 +1,195 @@
+import TallypostCore
+import TallypostDelivery
+
+/// One route: what the relay's mind knows of it, how it looks on the wire, and what later patterns need.
+struct RouteConfiguration: Sendable {
+    /// Rows sent in one request.
+    struct Batch: Sendable, Equatable {
+        var max: Int
+        var wait: TimeSpan
+    }
+
+    /// Requests per second, as a rate over a stretch of time.
+    struct Rate: Sendable, Equatable {
+        var count: Int
+        var per: TimeSpan
+    }
+
+    var policy: RoutePolicy
+    var wire: WireRoute
+    /// Whether it names secrets; `wire` has them only where they were read.
+    var isSigned = false
+    var sla: TimeSpan?
+    var rate: Rate?
+    var heartbeat: TimeSpan?
+    var longestWait: TimeSpan?
+    var batch: Batch?
+    /// By name; each a route of its own.
+    var subscribers: [String: RouteConfiguration] = [:]
+
+    static let keys = [
+        "url", "secrets", "headers", "body", "format", "idempotencyKeyFormat", "timeoutSeconds", "maxAttempts", "retry",
+        "deadline",
+        "sla", "lease", "concurrency", "rate", "heartbeatSeconds", "maxWaitSeconds", "whenFailed", "batch", "subscribers", "tls",
+    ]
+
+    /// A route with the contract's defaults, as `--route TYPE=URL` makes it. Throws what is wrong with the URL.
+    init(type: String, url: String) throws(TargetError) {
+        let origin = try CurlTargetParser().origin(of: url)
+        policy = RoutePolicy(type: type, origin: origin)
+        wire = WireRoute(url: url)
+    }
+}
+
+/// Reads routes out of the tree.
+struct RouteReader {
+    /// Where `env:` and `credential:` lead; nil: secrets and TLS files are not read.
+    let environment: [String: String]?
+
+    /// Nil when the URL is missing or bad, or it is no object at all; other problems are reported and a default stands in.
+    func route(_ type: String, _ node: ConfigurationNode) -> RouteConfiguration? {
+        guard let fields = node.fields(RouteConfiguration.keys), var route = start(type, node, fields) else { return nil }
+        readWire(fields, into: &route)
+        readPolicy(fields, into: &route)
+        if let sla = fields["sla"]?.duration() { route.sla = sla }
+        if let rate = fields["rate"] { route.rate = self.rate(rate) }
+        route.heartbeat = fields["heartbeatSeconds"]?.seconds(1...86_400)
+        route.longestWait = fields["maxWaitSeconds"]?.seconds(1...31_536_000)
+        if let batch = fields["batch"]?.fields(["max", "wait"]) {
+            route.batch = .init(max: batch["max"]?.integer(1...10_000) ?? 100, wait: batch["wait"]?.duration() ?? .seconds(5))
+        }
+        for (name, subscriber) in fields["subscribers"]?.members() ?? [] {
+            route.subscribers[name] = self.route("\(type)/\(name)", subscriber)
+        }
+        return route
+    }
+
+    private func start(_ type: String, _ node: ConfigurationNode, _ fields: ConfigurationFields) -> RouteConfiguration? {
+        guard !type.isEmpty else {
+            node.report("a route's name is the task type; it cannot be empty")
+            return nil
+        }
+        guard let url = fields["url"] else {
+            node.report("has no url; add url: \"https://…\"")
+            return nil
+        }
+        guard let text = url.string("a URL") else { return nil }
+        do {
+            return try RouteConfiguration(type: type, url: text)
+        } catch {
+            url.report("\(error.reason); write an absolute http or https URL")
+            return nil
+        }
+    }
+
+    // MARK: On the wire
+
+    private func readWire(_ fields: ConfigurationFields, into route: inout RouteConfiguration) {
+        for secret in fields["secrets"]?.list() ?? [] {
+            route.isSigned = true
+            guard let text = self.secret(secret) else { continue }
+            do { route.wire.secrets.append(try WebhookSecret(parsing: text)) } catch { secret.report(error.reason) }
+        }
+        for (name, value) in fields["headers"]?.members() ?? [] {
+            guard let text = value.string() else { continue }
+            do { route.wire.headers.append(try HeaderField(name: name, value: text)) } catch { value.report(error.reason) }
+        }
+        if let body = fields["body"]?.word(WireRoute.Body.self) { route.wire.body = body }
+        if let format = fields["format"]?.word(WireRoute.Format.self) { route.wire.format = format }
+        if let format = fields["idempotencyKeyFormat"]?.word(IdempotencyKeyFormat.self) {
+            route.wire.idempotencyKeyFormat = format
+        }
+        if let tls = fields["tls"]?.fields(["ca", "certificate", "key"]) {
+            route.wire.tls = .init(ca: file(tls["ca"]), certificate: file(tls["certificate"]), key: file(tls["key"]))
+            if tls["key"] != nil, tls["certificate"] == nil { tls.node.report("has a key but no certificate; add certificate") }
+        }
+    }
+
+    /// The text of a named secret; nil when it is not to be read, or with the reason reported.
+    func secret(_ node: ConfigurationNode) -> String? {
+        guard let text = node.string("the name of a secret") else { return nil }
+        do {
+            let source = try SecretSource(parsing: text)
+            guard let environment else { return nil }
+            return try source.resolve(environment: environment)
+        } catch {
+            node.report(error.reason)
+            return nil
+        }
+    }
+
+    private func file(_ node: ConfigurationNode?) -> String? {
+        guard let node, let path = node.string("a file's path") else { return nil }
+        if environment != nil, !FileCheck.isReadable(path) { node.report("\(path) cannot be read by this user") }
+        return path
+    }
+
+    // MARK: In the relay's mind
+
+    private func readPolicy(_ fields: ConfigurationFields, into route: inout RouteConfiguration) {
+        var policy = route.policy
+        if let timeout = fields["timeoutSeconds"]?.seconds(0.1...86_400) {
+            policy.timeout = timeout
+            policy.lease = timeout + RoutePolicy.leaseMargin
+        }
+        if let attempts = fields["maxAttempts"]?.integer(0...1_000_000) { policy.maxAttempts = attempts }
+        if let retry = fields["retry"] { policy.retry = self.retry(retry) }
+        if let deadline = fields["deadline"]?.duration() { policy.deadline = deadline }
+        if let lease = fields["lease"], let span = lease.duration() {
+            if span < policy.timeout + RoutePolicy.leastLeaseMargin {
+                lease.report(
+                    "must be at least \(RoutePolicy.leastLeaseMargin.milliseconds / 1_000) s longer than timeoutSeconds "
+                        + "(\(policy.timeout.seconds) s), or a slow answer would come after the lease; leave it out for timeout + 30 s"
+                )
+            } else {
+                policy.lease = span
+            }
+        }
+        if let concurrency = fields["concurrency"]?.integer(1...5_000) { policy.concurrency = concurrency }
+        if let whenFailed = fields["whenFailed"]?.word(RoutePolicy.WhenFailed.self) { policy.whenFailed = whenFailed }
+        route.policy = policy
+    }
+
+    private enum ScheduleWord: String, CaseIterable {
+        case exponential
+        case standardWebhooks = "standard-webhooks"
+    }
+
+    private func retry(_ node: ConfigurationNode) -> RetryPolicy {
+        var policy = RetryPolicy()
+        guard let fields = node.fields(["schedule", "base", "cap", "alsoOn"]) else { return policy }
+        let base = fields["base"]?.duration() ?? .seconds(1)
+        let cap = fields["cap"]?.duration() ?? max(.hours(1), base)
+        if cap < base { fields["cap"]?.report("is shorter than base; make it at least as long") }
+        policy.schedule = .exponential(base: base, cap: cap)
+        if let schedule = fields["schedule"] {
+            if case .array = schedule.value {
+                let delays = (schedule.list() ?? []).compactMap { $0.duration() }
+                if delays.isEmpty { schedule.report("is an empty list; write the delays, such as [\"5s\", \"5m\"]") }
+                policy.schedule = .delays(delays)
+            } else if schedule.word(ScheduleWord.self) == .standardWebhooks {
+                policy.schedule = .standardWebhooks
+            }
+            if case .exponential = policy.schedule {
+            } else {
+                for name in ["base", "cap"] { fields[name]?.report("goes with schedule \"exponential\" only; leave it out") }
+            }
+        }
+        for status in fields["alsoOn"]?.list() ?? [] {
+            guard let number = status.integer(300...599) else { continue }
+            policy.alsoOn.insert(number)
+        }
+        return policy
+    }
+
+    private func rate(_ node: ConfigurationNode) -> RouteConfiguration.Rate? {
+        guard let text = node.string("a rate such as \"100/s\"") else { return nil }
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let units: [Substring: TimeSpan] = ["s": .seconds(1), "m": .minutes(1), "h": .hours(1)]
+        guard parts.count == 2, let count = Int(parts[0]), count > 0, count <= 10_000_000, let per = units[parts[1]] else {
+            node.report("\"\(text)\" is no rate; write a number and /s, /m or /h, such as \"100/s\"")
+            return nil
+        }
+        return .init(count: count, per: per)
+    }
+}

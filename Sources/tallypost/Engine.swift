@@ -1,0 +1,34 @@
+import TallypostCore
+import TallypostPostgres
+import TallypostSQLite
+
+/// Which adapter serves which database: the only place that names both.
+struct Engine: Sendable {
+    let database: DatabaseURL
+
+    init(_ database: DatabaseURL) { self.database = database }
+
+    /// The relay's side, not opened yet.
+    func makeStore(pollOnly: Bool) -> any TaskStore {
+        switch database {
+        case .sqlite(let path): SQLiteStore(path: path, pollOnly: pollOnly)
+        case .postgres(let url): PostgresStore(url: url, pollOnly: pollOnly)
+        }
+    }
+
+    /// People's side, connected.
+    func openDesk() throws(StoreError) -> any TaskDesk {
+        switch database {
+        case .sqlite(let path): try SQLiteDesk(path: path)
+        case .postgres(let url): try PostgresDesk(url: url)
+        }
+    }
+
+    /// Who makes and checks the tables.
+    func makeSchemaKeeper() throws(StoreError) -> any SchemaKeeper {
+        switch database {
+        case .sqlite(let path): SQLiteSchema(path: path)
+        case .postgres(let url): PostgresSchema(url: url)
+        }
+    }
+}

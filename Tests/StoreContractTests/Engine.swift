@@ -1,0 +1,37 @@
+import PostgresFixture
+import SQLiteFixture
+import StoreContract
+import TallypostCore
+import Testing
+
+/// Everything that must hold the contract. Another store joins with a case and a line in each switch.
+enum Engine: String, CaseIterable, CustomTestStringConvertible {
+    case sqlite
+    case postgres
+    case postgresPolling = "PostgreSQL, polling"
+    case postgresPooled = "PostgreSQL, polling through PgBouncer"
+    case postgresAsRelay = "PostgreSQL, as the role of the relay"
+
+    var testDescription: String { rawValue }
+
+    /// Those with a real database behind them: people, migrations and wake-ups come in.
+    static let databases = Engine.allCases
+    /// Those whose stores are woken; the others sleep their time out.
+    static let waking: [Engine] = [.sqlite, .postgres, .postgresAsRelay]
+
+    /// Runs `body` on a fresh, migrated database, which stays until it is done.
+    func withFixture(_ body: (any StoreFixture) throws -> Void) throws {
+        try withDatabase { try body($0) }
+    }
+
+    /// The same with all that a real database has.
+    func withDatabase(_ body: (any DatabaseFixture) throws -> Void) throws {
+        switch self {
+        case .sqlite: try body(SQLiteFixture())
+        case .postgres: try body(PostgresFixture(.session))
+        case .postgresPolling: try body(PostgresFixture(.poll))
+        case .postgresPooled: try body(PostgresFixture(.pooler))
+        case .postgresAsRelay: try body(PostgresFixture(.relayRole))
+        }
+    }
+}

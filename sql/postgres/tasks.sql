@@ -1,0 +1,239 @@
+-- What the relay asks of PostgreSQL. The same names as SQLite's. Every statement is a transaction or, sent with others before
+-- one Sync, a part of one. All times are the database's clock.
+
+-- name: schema_version
+SELECT max(version) FROM tallypost_schema
+
+-- name: open_lanes
+-- Every type and priority with dispatchable rows, due or not: the index is entered once a lane, however long the lanes are.
+WITH RECURSIVE lane (type, priority) AS (
+    (SELECT type, priority FROM pending_tasks
+     WHERE dispatchable AND ordering_key IS NULL AND type IS NOT NULL ORDER BY type, priority LIMIT 1)
+    UNION ALL
+    SELECT next.type, next.priority
+    FROM lane CROSS JOIN LATERAL (
+        SELECT t.type, t.priority FROM pending_tasks t
+        WHERE t.dispatchable AND t.ordering_key IS NULL AND (t.type, t.priority) > (lane.type, lane.priority)
+        ORDER BY t.type, t.priority LIMIT 1) next
+)
+SELECT type, priority FROM lane
+
+-- name: next_due
+-- When the first row of each lane ($1 types, $2 priorities) that is not due yet falls due, and the database's clock.
+SELECT min(head.run_at), now()
+FROM unnest($1::text[], $2::integer[]) AS lane (type, priority)
+CROSS JOIN LATERAL (
+    SELECT t.run_at FROM pending_tasks t
+    WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority AND t.run_at > now()
+    ORDER BY t.run_at LIMIT 1) head
+
+-- name: claim_due
+-- Lanes: $1 types, $2 priorities, $3 limits, $4 leases in milliseconds, $5 and $6 marks (run_at, id) behind which nothing is
+-- looked for; $7 limit of all, $8 relay, $9 bytes of payload after which no further row is taken. Waiting makes up for priority at one minute a step. Rows being sent stay in the index
+-- (see v0001) and are passed over, as are final rows of an adopted table; a status that nobody knows is claimed, to be set aside.
+-- The casts are for adopted tables, whose payload may be jsonb, whose key a uuid; on our own they cost nothing.
+WITH lane AS MATERIALIZED (
+    SELECT * FROM unnest($1::text[], $2::integer[], $3::integer[], $4::bigint[], $5::timestamptz[], $6::bigint[])
+        AS lane (type, priority, wanted, lease_ms, mark_at, mark_id)
+), candidate AS MATERIALIZED (
+    SELECT found.id, found.status, lane.type, lane.wanted, lane.lease_ms,
+           found.bytes, extract(epoch FROM found.run_at)::float8 - 60.0 * lane.priority AS turn
+    FROM lane CROSS JOIN LATERAL (
+        SELECT t.id, t.status, t.run_at, octet_length(t.payload) AS bytes FROM pending_tasks t
+        WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority
+          AND (t.run_at, t.id) > (lane.mark_at, lane.mark_id) AND t.run_at <= now()
+          AND (t.status = 'pending' OR (t.status IN ('processing', 'blocked', 'waiting', 'completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE)
+        ORDER BY t.run_at, t.id LIMIT lane.wanted FOR UPDATE SKIP LOCKED) found
+), due AS MATERIALIZED (
+    SELECT id, status, lease_ms
+    FROM (SELECT *, row_number() OVER (PARTITION BY type ORDER BY turn, id) AS place,
+                 coalesce(sum(bytes) OVER (ORDER BY turn, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+          FROM candidate) AS placed
+    WHERE place <= wanted AND bytes_before < $9::bigint ORDER BY turn, id LIMIT $7::integer
+)
+UPDATE pending_tasks t
+SET status = 'processing', attempts = least(t.attempts, 2147483646) + 1, lease_epoch = t.lease_epoch + 1, leased_by = $8::text, started_at = now(),
+    lease_expires_at = now() + greatest(due.lease_ms, (least(t.timeout_seconds, 86400) + 30::bigint) * 1000) * interval '1 millisecond'
+FROM due WHERE t.id = due.id
+RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.payload::text, t.idempotency_key::text, t.subject::text,
+    t.target_url::text, t.headers::text, t.run_at::timestamptz, t.created_at::timestamptz, t.deadline_at::timestamptz, t.priority,
+    t.ordering_key::text, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
+    CASE WHEN t.wait_for_signal THEN t.signal_token::text END, t.traceparent::text, t.checkpoint::text
+
+-- name: key_heads
+-- The first task of each of at most $2 ordering keys from key $1 on, and whether it could be claimed were it due. One step in
+-- the index per key, however many tasks stand behind its head.
+WITH RECURSIVE head (ordering_key, id, n) AS (
+    (SELECT ordering_key, id, 1 FROM pending_tasks
+     WHERE holds_key AND ordering_key IS NOT NULL AND ordering_key >= $1::text ORDER BY ordering_key, id LIMIT 1)
+    UNION ALL
+    SELECT next.ordering_key, next.id, head.n + 1
+    FROM head CROSS JOIN LATERAL (
+        SELECT t.ordering_key, t.id FROM pending_tasks t
+        WHERE t.holds_key AND t.ordering_key IS NOT NULL AND t.ordering_key > head.ordering_key
+        ORDER BY t.ordering_key, t.id LIMIT 1) next
+    WHERE head.n < $2::integer
+)
+SELECT head.ordering_key, t.type, t.run_at,
+       (t.status IN ('processing', 'blocked', 'waiting', 'completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE
+       AND NOT EXISTS (SELECT FROM pending_tasks other WHERE other.in_flight_key = head.ordering_key) AS free, now()
+FROM head JOIN pending_tasks t ON t.id = head.id
+ORDER BY head.n
+
+-- name: claim_heads
+-- The heads of keys $1, of types $2 (limits $3, leases $4 in milliseconds), at most $5, for relay $6; $7 bytes of payload after which no further row is taken. The unique index
+-- pending_tasks_key_in_flight stands behind the condition that nothing else of a key is in flight.
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM unnest($2::text[], $3::integer[], $4::bigint[]) AS wanted (type, wanted, lease_ms)
+), head AS MATERIALIZED (
+    SELECT first.id FROM unnest($1::text[]) AS key (ordering_key)
+    CROSS JOIN LATERAL (
+        SELECT t.id FROM pending_tasks t WHERE t.holds_key AND t.ordering_key = key.ordering_key ORDER BY t.id LIMIT 1) first
+    WHERE NOT EXISTS (SELECT FROM pending_tasks other WHERE other.in_flight_key = key.ordering_key)
+), candidate AS MATERIALIZED (
+    SELECT t.id, t.status, wanted.type, wanted.wanted, wanted.lease_ms, octet_length(t.payload) AS bytes,
+           extract(epoch FROM t.run_at)::float8 - 60.0 * t.priority AS turn
+    FROM head JOIN pending_tasks t ON t.id = head.id JOIN wanted ON wanted.type = t.type
+    WHERE t.run_at <= now()
+      AND (t.status IN ('processing', 'blocked', 'waiting', 'completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE
+    FOR UPDATE OF t SKIP LOCKED
+), due AS MATERIALIZED (
+    SELECT id, status, lease_ms
+    FROM (SELECT *, row_number() OVER (PARTITION BY type ORDER BY turn, id) AS place,
+                 coalesce(sum(bytes) OVER (ORDER BY turn, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+          FROM candidate) AS placed
+    WHERE place <= wanted AND bytes_before < $7::bigint ORDER BY turn, id LIMIT $5::integer
+)
+UPDATE pending_tasks t
+SET status = 'processing', attempts = least(t.attempts, 2147483646) + 1, lease_epoch = t.lease_epoch + 1, leased_by = $6::text, started_at = now(),
+    lease_expires_at = now() + greatest(due.lease_ms, (least(t.timeout_seconds, 86400) + 30::bigint) * 1000) * interval '1 millisecond'
+FROM due WHERE t.id = due.id
+RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.payload::text, t.idempotency_key::text, t.subject::text,
+    t.target_url::text, t.headers::text, t.run_at::timestamptz, t.created_at::timestamptz, t.deadline_at::timestamptz, t.priority,
+    t.ordering_key::text, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
+    CASE WHEN t.wait_for_signal THEN t.signal_token::text END, t.traceparent::text, t.checkpoint::text
+
+-- name: record_attempts
+-- Attempts of tasks whose lease still holds: $1 ids, $2 epochs, $3 numbers, $4 durations in milliseconds, $5 HTTP statuses,
+-- $6 errors, $7 starts of answers. Sent before the settlement, in its transaction; the rows are locked for it.
+INSERT INTO task_attempts (task_id, attempt, lease_epoch, relay, duration_ms, response_status, error, response_start)
+SELECT t.id, o.attempt, o.epoch, t.leased_by, o.duration_ms, o.response_status, o.error, o.response_start
+FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::bigint[], $5::integer[], $6::text[], $7::text[])
+    AS o (id, epoch, attempt, duration_ms, response_status, error, response_start)
+JOIN (SELECT id, lease_epoch, leased_by FROM pending_tasks WHERE id = ANY ($1::bigint[]) AND status = 'processing' FOR UPDATE) t
+    ON t.id = o.id AND t.lease_epoch = o.epoch
+
+-- name: settle_completed
+-- $1 ids, $2 epochs, $3 HTTP statuses, $4 results. Fenced: a row that has moved on is not touched.
+UPDATE pending_tasks t
+SET status = 'completed', response_status = o.response_status, result = o.result, finished_at = now(), lease_expires_at = NULL
+FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[]) AS o (id, epoch, response_status, result)
+WHERE t.id = o.id AND t.lease_epoch = o.epoch AND t.status = 'processing'
+
+-- name: settle_other
+-- $1 ids, $2 epochs, $3 statuses, $4 HTTP statuses, $5 errors, $6 delays in milliseconds of what goes back to pending, $7
+-- whether it goes on holding its key, $8 attempts refunded (1: nothing was sent), $9 the answers of those that wait.
+UPDATE pending_tasks t
+SET status = o.status,
+    attempts = t.attempts - o.refund,
+    response_status = CASE WHEN o.refund = 1 THEN t.response_status ELSE o.response_status END,
+    start_result = CASE WHEN o.status = 'waiting' THEN o.start_result ELSE t.start_result END,
+    last_error = coalesce(o.error, t.last_error),
+    run_at = CASE WHEN o.delay_ms IS NULL THEN t.run_at ELSE least(now() + o.delay_ms * interval '1 millisecond', t.deadline_at) END,
+    finished_at = CASE WHEN o.status IN ('failed', 'timeout') THEN now() END,
+    blocks_key = o.blocks_key,
+    leased_by = CASE WHEN o.delay_ms IS NULL THEN t.leased_by END,
+    lease_expires_at = NULL
+FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::bigint[], $7::boolean[], $8::integer[], $9::text[])
+    AS o (id, epoch, status, response_status, error, delay_ms, blocks_key, refund, start_result)
+WHERE t.id = o.id AND t.lease_epoch = o.epoch AND t.status = 'processing'
+
+-- name: settled_before
+-- Of the outcomes ($1 ids, $2 epochs, $3 statuses) those that stand in the table; the others are late.
+SELECT t.id FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS o (id, epoch, status)
+JOIN pending_tasks t ON t.id = o.id AND t.lease_epoch = o.epoch AND t.status = o.status
+
+-- name: expired_leases
+-- Tasks whose holder is presumed dead: at most $1. What is claimed stands at or behind a lane's mark ($2 types, $3 priorities,
+-- $4 marks), so nothing beyond it is looked at, however much is due; and keyed tasks through the key that they hold.
+(SELECT found.* FROM unnest($2::text[], $3::integer[], $4::timestamptz[]) AS lane (type, priority, mark_at)
+ CROSS JOIN LATERAL (
+     SELECT t.id, t.lease_epoch, t.type, t.attempts, t.max_attempts, t.leased_by FROM pending_tasks t
+     WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority
+       AND t.run_at <= least(lane.mark_at, now())
+       AND t.status = 'processing' AND (t.lease_expires_at < now() OR t.lease_expires_at IS NULL)
+     ORDER BY t.run_at, t.id LIMIT $1::integer) found
+ LIMIT $1::integer)
+UNION ALL
+(SELECT t.id, t.lease_epoch, t.type, t.attempts, t.max_attempts, t.leased_by FROM pending_tasks t
+ WHERE t.in_flight_key IS NOT NULL AND t.status = 'processing' AND (t.lease_expires_at < now() OR t.lease_expires_at IS NULL)
+ LIMIT $1::integer)
+LIMIT $1::integer
+
+-- name: earliest_lease
+-- The first lease to end, and whether there is any ($1 types, $2 priorities: the lanes).
+SELECT min(held.lease_expires_at), count(*) FROM (
+    SELECT found.lease_expires_at FROM unnest($1::text[], $2::integer[]) AS lane (type, priority)
+    CROSS JOIN LATERAL (
+        SELECT t.lease_expires_at FROM pending_tasks t
+        WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority AND t.run_at <= now()
+          AND t.status = 'processing') found
+    UNION ALL
+    SELECT t.lease_expires_at FROM pending_tasks t WHERE t.in_flight_key IS NOT NULL AND t.status = 'processing') held
+
+-- name: end_overdue
+-- Pending tasks that can no longer be sent, at most $1.
+UPDATE pending_tasks t
+SET status = 'timeout', finished_at = now(), last_error = 'deadline_at passed before it could be sent'
+FROM (SELECT id FROM pending_tasks
+      WHERE dispatchable AND deadline_at < now() AND status = 'pending'
+      ORDER BY deadline_at LIMIT $1::integer FOR UPDATE SKIP LOCKED) overdue
+WHERE t.id = overdue.id
+
+-- name: set_aside_untyped
+-- Rows of an adopted table that no claim can take, at most $1: a NULL in a column that says when or where to. In the index such
+-- rows stand at the end of their type or lane, so that each is one step away however long the lanes are.
+WITH RECURSIVE lane (type, priority) AS (
+    (SELECT type, priority FROM pending_tasks
+     WHERE dispatchable AND ordering_key IS NULL AND type IS NOT NULL AND priority IS NOT NULL ORDER BY type, priority LIMIT 1)
+    UNION ALL
+    SELECT next.type, next.priority
+    FROM lane CROSS JOIN LATERAL (
+        SELECT t.type, t.priority FROM pending_tasks t
+        WHERE t.dispatchable AND t.ordering_key IS NULL AND (t.type, t.priority) > (lane.type, lane.priority)
+        ORDER BY t.type, t.priority LIMIT 1) next
+), kind (type) AS (
+    (SELECT type FROM pending_tasks WHERE dispatchable AND ordering_key IS NULL AND type IS NOT NULL ORDER BY type LIMIT 1)
+    UNION ALL
+    SELECT next.type
+    FROM kind CROSS JOIN LATERAL (
+        SELECT t.type FROM pending_tasks t WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type > kind.type
+        ORDER BY t.type LIMIT 1) next
+), misfit AS (
+    (SELECT id FROM pending_tasks WHERE dispatchable AND ordering_key IS NULL AND type IS NULL LIMIT $1::integer)
+    UNION ALL
+    SELECT found.id FROM kind CROSS JOIN LATERAL (
+        SELECT t.id FROM pending_tasks t
+        WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = kind.type AND t.priority IS NULL LIMIT $1::integer) found
+    UNION ALL
+    SELECT found.id FROM lane CROSS JOIN LATERAL (
+        SELECT t.id FROM pending_tasks t
+        WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority
+          AND t.run_at IS NULL LIMIT $1::integer) found
+), locked AS (
+    SELECT id FROM pending_tasks WHERE id IN (SELECT id FROM misfit LIMIT $1::integer) FOR UPDATE SKIP LOCKED
+)
+UPDATE pending_tasks t
+SET status = 'failed', finished_at = now(),
+    last_error = CASE WHEN t.type IS NULL THEN 'type' WHEN t.priority IS NULL THEN 'priority' ELSE 'run_at' END || ' is NULL'
+FROM locked WHERE t.id = locked.id
+
+-- name: paused_routes
+SELECT type, paused_at, paused_by, reason FROM task_routes ORDER BY type
+
+-- name: pause_route
+-- Type $1 by $2 because $3. The first reason is kept; the event is recorded with it.
+WITH paused AS (
+    INSERT INTO task_routes (type, paused_by, reason) VALUES ($1::text, $2::text, $3::text) ON CONFLICT (type) DO NOTHING RETURNING type
+)
+INSERT INTO task_events (event, by, why, detail) SELECT 'pause', $2::text, $3::text, type FROM paused

@@ -1,0 +1,90 @@
+-- What people ask. The same names as PostgreSQL's. `/* filter */` is where the chosen filter's conditions go, with
+-- parameters from ?10 on; a status stands in them as a literal, because only so do the partial indexes apply.
+
+-- name: list_tasks
+-- From beyond id ?1, at most ?2.
+SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, target_url, headers,
+       coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', run_at), run_at) AS run_at,
+       coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', deadline_at), deadline_at) AS deadline_at,
+       priority, ordering_key, max_attempts, timeout_seconds, on_complete_url, on_failure_url,
+       CASE WHEN wait_for_signal THEN 'true' ELSE 'false' END AS wait_for_signal, max_wait_seconds, group_key, run_after, run_if,
+       traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result, result, last_error,
+       progress, checkpoint, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', created_at), created_at) AS created_at, started_at,
+       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key
+FROM pending_tasks
+WHERE id > ?1 /* filter */
+ORDER BY id LIMIT ?2;
+
+-- name: show_task
+SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, target_url, headers,
+       coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', run_at), run_at) AS run_at,
+       coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', deadline_at), deadline_at) AS deadline_at,
+       priority, ordering_key, max_attempts, timeout_seconds, on_complete_url, on_failure_url,
+       CASE WHEN wait_for_signal THEN 'true' ELSE 'false' END AS wait_for_signal, max_wait_seconds, group_key, run_after, run_if,
+       traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result, result, last_error,
+       progress, checkpoint, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', created_at), created_at) AS created_at, started_at,
+       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key
+FROM pending_tasks WHERE id = ?1;
+
+-- name: show_attempts
+SELECT id, attempt, lease_epoch, relay, ended_at, duration_ms, response_status, error, response_start
+FROM task_attempts WHERE task_id = ?1 ORDER BY id;
+
+-- name: show_events
+SELECT id, at, event, by, why, detail FROM task_events WHERE task_id = ?1 ORDER BY id;
+
+-- name: count_tasks
+SELECT count(*) FROM pending_tasks WHERE TRUE /* filter */;
+
+-- name: retry_tasks
+-- Final tasks start anew at ?1, at most ?2 of them. What the last round found out stays to be read until the next writes over it.
+UPDATE pending_tasks
+SET status = 'pending', attempts = 0, run_at = ?1, finished_at = NULL, blocks_key = 0, leased_by = NULL, lease_expires_at = NULL
+WHERE id IN (SELECT id FROM pending_tasks WHERE status IN ('failed', 'timeout', 'cancelled', 'completed') /* filter */
+             ORDER BY id LIMIT ?2)
+RETURNING id;
+
+-- name: cancel_tasks
+-- Tasks that have not ended and are not being sent end at ?1, at most ?2 of them.
+UPDATE pending_tasks
+SET status = 'cancelled', finished_at = ?1, blocks_key = 0
+WHERE id IN (SELECT id FROM pending_tasks WHERE status IN ('pending', 'blocked', 'waiting') /* filter */ ORDER BY id LIMIT ?2)
+RETURNING id;
+
+-- name: record_event
+-- Task ?1 (null: none), at ?2, event ?3, by ?4, why ?5, detail ?6.
+INSERT INTO task_events (task_id, at, event, by, why, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+
+-- name: overview_lines
+SELECT coalesce(type, ''), coalesce(status, ''), count(*), min(run_at_ms) FROM pending_tasks GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- name: overview_holders
+SELECT coalesce(leased_by, ''), count(*), min(CAST(round((julianday(lease_expires_at) - 2440587.5) * 86400000.0) AS INTEGER))
+FROM pending_tasks WHERE status = 'processing' GROUP BY 1 ORDER BY 1;
+
+-- name: overview_finished
+-- By status, since ?1.
+SELECT status, count(*) FROM pending_tasks WHERE finished_at >= ?1 GROUP BY status;
+
+-- name: overview_due
+-- Due at ?1; both halves from their indexes.
+SELECT (SELECT count(*) FROM pending_tasks WHERE ordering_key IS NULL AND claimable AND run_at_ms <= ?1)
+     + (SELECT count(*) FROM pending_tasks WHERE ordering_key IS NOT NULL AND holds_key AND claimable AND run_at_ms <= ?1);
+
+-- name: explain_key_holder
+-- The task that task ?1 waits behind on its ordering key: the one in flight, else the first.
+SELECT other.id, coalesce(other.status, '')
+FROM pending_tasks AS task JOIN pending_tasks AS other ON other.ordering_key = task.ordering_key AND other.holds_key
+WHERE task.id = ?1 AND task.holds_key AND task.status IS NOT 'processing' AND task.status IS NOT 'waiting' AND other.id <> task.id
+  AND (other.id < task.id OR other.status = 'processing' OR other.status = 'waiting')
+ORDER BY other.status = 'processing' OR other.status = 'waiting' DESC, other.id LIMIT 1;
+
+-- name: explain_due_before
+-- How many tasks of the type of task ?1 are due at ?2 and come before it; a step of priority is worth a minute.
+SELECT count(*)
+FROM pending_tasks AS task JOIN pending_tasks AS other ON other.type = task.type AND other.ordering_key IS NULL AND other.claimable
+WHERE task.id = ?1 AND other.id <> task.id AND other.run_at_ms <= ?2
+  AND (other.run_at_ms - other.priority * 60000, other.id) < (task.run_at_ms - task.priority * 60000, task.id);
+
+-- name: resume_route
+DELETE FROM task_routes WHERE type = ?1;

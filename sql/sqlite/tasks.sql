@@ -1,0 +1,155 @@
+-- What the relay asks of SQLite. The same names as PostgreSQL's; where a name holds several statements, they are one step,
+-- taken in that order inside one write transaction unless it says otherwise.
+--
+-- Times come in as milliseconds since 1970 or as the text that is stored; both from the machine's clock, read once a
+-- transaction, because SQLite has no server and no clock of its own.
+
+-- name: schema_version
+SELECT max(version) FROM tallypost_schema;
+
+-- name: open_lanes
+-- Every type and priority with rows to claim, due or not: the index is entered once a lane, however long the lanes are.
+WITH RECURSIVE lane (type, priority) AS (
+    SELECT type, priority FROM (
+        SELECT type, priority FROM pending_tasks WHERE ordering_key IS NULL AND claimable ORDER BY type, priority LIMIT 1)
+    UNION ALL
+    SELECT head.type, head.priority
+    FROM lane JOIN pending_tasks AS head ON head.id = coalesce(
+        (SELECT id FROM pending_tasks WHERE ordering_key IS NULL AND claimable AND type = lane.type AND priority > lane.priority
+         ORDER BY priority LIMIT 1),
+        (SELECT id FROM pending_tasks WHERE ordering_key IS NULL AND claimable AND type > lane.type
+         ORDER BY type, priority LIMIT 1))
+)
+SELECT type, priority FROM lane;
+
+-- name: next_due
+-- When the first row of a lane (?1 type, ?2 priority) that is not due at ?3 falls due.
+SELECT run_at_ms FROM pending_tasks
+WHERE type = ?1 AND priority = ?2 AND ordering_key IS NULL AND claimable AND run_at_ms > ?3
+ORDER BY run_at_ms LIMIT 1;
+
+-- name: claim_due
+-- Three steps, because PostgreSQL's one would return the status after the change and hold the write lock while it looks.
+-- First, before the transaction: what is due at ?3 in a lane, from the index alone, at most ?4.
+SELECT id, run_at_ms FROM pending_tasks
+WHERE type = ?1 AND priority = ?2 AND ordering_key IS NULL AND claimable AND run_at_ms <= ?3
+ORDER BY run_at_ms, id LIMIT ?4;
+-- Then, in it, each row ?1 that was chosen, if it is still there to be claimed at ?2.
+SELECT id, lease_epoch, type, attempts, status, payload, coalesce(idempotency_key, 'pending_tasks-' || id), subject, target_url,
+       headers, run_at_ms, CAST(round((julianday(created_at) - 2440587.5) * 86400000.0) AS INTEGER), deadline_at_ms, priority,
+       ordering_key, max_attempts, timeout_seconds, wait_for_signal, signal_token, traceparent, checkpoint
+FROM pending_tasks
+WHERE id = ?1 AND ordering_key IS NULL AND is_open AND run_at_ms <= ?2;
+-- And its lease: ?2 attempts, ?3 epoch, ?4 its end, ?5 relay, ?6 now.
+UPDATE pending_tasks
+SET status = 'processing', attempts = ?2, lease_epoch = ?3, lease_expires_at = ?4, leased_by = ?5, started_at = ?6
+WHERE id = ?1;
+
+-- name: key_heads
+-- The first task of each of at most ?2 ordering keys, from key ?1 on in byte order. One step in the index per key.
+WITH RECURSIVE head (id, ordering_key, n) AS (
+    SELECT id, ordering_key, 1 FROM (
+        SELECT id, ordering_key FROM pending_tasks WHERE ordering_key IS NOT NULL AND holds_key AND ordering_key >= ?1
+        ORDER BY ordering_key, id LIMIT 1)
+    UNION ALL
+    SELECT next.id, next.ordering_key, head.n + 1
+    FROM head JOIN pending_tasks AS next ON next.id = (
+        SELECT id FROM pending_tasks WHERE ordering_key IS NOT NULL AND holds_key AND ordering_key > head.ordering_key
+        ORDER BY ordering_key, id LIMIT 1)
+    WHERE head.n < ?2
+)
+SELECT task.id, task.ordering_key, task.type, task.priority, task.run_at_ms, task.claimable
+       AND NOT EXISTS (SELECT 1 FROM pending_tasks AS other
+                       WHERE other.ordering_key = task.ordering_key AND (other.status = 'processing' OR other.status = 'waiting'))
+FROM head JOIN pending_tasks AS task ON task.id = head.id;
+
+-- name: claim_heads
+-- A head ?1 that was chosen, if at ?2 it still is one and nothing of its key is in flight; leased as under claim_due. The
+-- unique index pending_tasks_key_in_flight stands behind this.
+SELECT id, lease_epoch, type, attempts, status, payload, coalesce(idempotency_key, 'pending_tasks-' || id), subject, target_url,
+       headers, run_at_ms, CAST(round((julianday(created_at) - 2440587.5) * 86400000.0) AS INTEGER), deadline_at_ms, priority,
+       ordering_key, max_attempts, timeout_seconds, wait_for_signal, signal_token, traceparent, checkpoint
+FROM pending_tasks AS task
+WHERE id = ?1 AND ordering_key IS NOT NULL AND is_open AND run_at_ms <= ?2
+  AND NOT EXISTS (SELECT 1 FROM pending_tasks AS other
+                  WHERE other.ordering_key = task.ordering_key AND other.holds_key AND other.id < task.id)
+  AND NOT EXISTS (SELECT 1 FROM pending_tasks AS other
+                  WHERE other.ordering_key = task.ordering_key AND (other.status = 'processing' OR other.status = 'waiting'));
+
+-- name: record_attempts
+-- One attempt (?3 number, ?4 now, ?5 duration, ?6 status, ?7 error, ?8 start of the answer) of task ?1, if epoch ?2 still holds.
+INSERT INTO task_attempts (task_id, attempt, lease_epoch, relay, ended_at, duration_ms, response_status, error, response_start)
+SELECT id, ?3, lease_epoch, leased_by, ?4, ?5, ?6, ?7, ?8
+FROM pending_tasks WHERE id = ?1 AND lease_epoch = ?2 AND status = 'processing';
+
+-- name: settle_completed
+-- Task ?1 in epoch ?2 is done: ?3 HTTP status, ?4 result, ?5 now.
+UPDATE pending_tasks
+SET status = 'completed', response_status = ?3, result = ?4, finished_at = ?5, lease_expires_at = NULL
+WHERE id = ?1 AND lease_epoch = ?2 AND status = 'processing';
+
+-- name: settle_other
+-- Task ?1 in epoch ?2 goes to status ?3: ?4 HTTP status, ?5 error, ?6 finished_at, ?7 when a task that goes back is due, in
+-- milliseconds, ?8 whether it goes on holding its key, ?9 attempts refunded (1: nothing was sent), ?10 the answer of one that waits.
+UPDATE pending_tasks
+SET status = ?3,
+    attempts = attempts - ?9,
+    response_status = CASE WHEN ?9 THEN response_status ELSE ?4 END,
+    start_result = CASE WHEN ?3 = 'waiting' THEN ?10 ELSE start_result END,
+    last_error = coalesce(?5, last_error),
+    run_at = CASE WHEN ?7 IS NULL THEN run_at
+                  ELSE strftime('%Y-%m-%dT%H:%M:%fZ', min(?7, coalesce(deadline_at_ms, ?7)) / 1000.0, 'unixepoch') END,
+    finished_at = ?6,
+    blocks_key = ?8,
+    leased_by = CASE WHEN ?7 IS NULL THEN leased_by END,
+    lease_expires_at = NULL
+WHERE id = ?1 AND lease_epoch = ?2 AND status = 'processing';
+
+-- name: settled_before
+-- Whether an earlier try wrote this outcome (task ?1, epoch ?2, status ?3); if not, it is late.
+SELECT 1 FROM pending_tasks WHERE id = ?1 AND lease_epoch = ?2 AND status = ?3;
+
+-- name: expired_leases
+-- Tasks whose holder is presumed dead at ?1 (text): those with no lease at all, then the oldest; at most ?2.
+SELECT * FROM (
+    SELECT id, lease_epoch, type, attempts, max_attempts, leased_by FROM pending_tasks
+    WHERE status = 'processing' AND lease_expires_at IS NULL LIMIT ?2)
+UNION ALL
+SELECT * FROM (
+    SELECT id, lease_epoch, type, attempts, max_attempts, leased_by FROM pending_tasks
+    WHERE status = 'processing' AND lease_expires_at < ?1 ORDER BY lease_expires_at, id LIMIT ?2)
+LIMIT ?2;
+
+-- name: earliest_lease
+-- The first lease to end, in milliseconds; null: a task is being sent without one.
+SELECT CAST(round((julianday(lease_expires_at) - 2440587.5) * 86400000.0) AS INTEGER)
+FROM pending_tasks WHERE status = 'processing' ORDER BY lease_expires_at LIMIT 1;
+
+-- name: end_overdue
+-- Pending tasks whose deadline is before ?1 (milliseconds; ?2 the same as text) can no longer be sent; at most ?3.
+UPDATE pending_tasks
+SET status = 'timeout', finished_at = ?2, last_error = 'deadline_at passed before it could be sent'
+WHERE id IN (SELECT id FROM pending_tasks
+             WHERE deadline_at IS NOT NULL AND claimable AND deadline_at_ms < ?1 AND status = 'pending'
+             ORDER BY deadline_at_ms LIMIT ?3);
+
+-- name: set_aside_untyped
+-- Rows that no claim can take (see is_fit in v0001) fail with the reason; ?1 now, at most ?2.
+UPDATE pending_tasks
+SET status = 'failed', finished_at = ?1, last_error = CASE
+    WHEN type IS NULL THEN 'type is NULL'
+    WHEN typeof(type) <> 'text' THEN 'type is no text'
+    WHEN run_at_ms IS NULL THEN 'run_at is no time: ' || coalesce(substr(CAST(run_at AS TEXT), 1, 200), 'NULL')
+    WHEN deadline_at IS NOT NULL AND deadline_at_ms IS NULL THEN 'deadline_at is no time: ' || substr(CAST(deadline_at AS TEXT), 1, 200)
+    WHEN typeof(priority) <> 'integer' THEN 'priority is no integer: ' || coalesce(substr(CAST(priority AS TEXT), 1, 200), 'NULL')
+    WHEN typeof(ordering_key) NOT IN ('text', 'null') THEN 'ordering_key is no text'
+    WHEN typeof(max_attempts) NOT IN ('integer', 'null') THEN 'max_attempts is no integer: ' || substr(CAST(max_attempts AS TEXT), 1, 200)
+    ELSE 'timeout_seconds is no integer: ' || substr(CAST(timeout_seconds AS TEXT), 1, 200) END
+WHERE id IN (SELECT id FROM pending_tasks WHERE misfit LIMIT ?2);
+
+-- name: paused_routes
+SELECT type, CAST(round((julianday(paused_at) - 2440587.5) * 86400000.0) AS INTEGER), paused_by, reason FROM task_routes ORDER BY type;
+
+-- name: pause_route
+-- Type ?1 at ?2 by ?3 because ?4. The first reason is kept.
+INSERT INTO task_routes (type, paused_at, paused_by, reason) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (type) DO NOTHING;
