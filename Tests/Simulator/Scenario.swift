@@ -136,11 +136,3 @@ extension RandomSource {
 
     mutating func pick<Element>(_ choices: [Element]) -> Element { choices[int(0...(choices.count - 1))] }
 }
-
-/// Reads `http://HOST…` and nothing else.
-struct PlainTargetParser: TargetParser {
-    func origin(of url: String) throws(TargetError) -> Origin {
-        guard url.hasPrefix("http://"), url.count > 7 else { throw TargetError(reason: "not http") }
-        return Origin(scheme: "http", host: String(url.dropFirst(7)), port: 80)
-    }
-}

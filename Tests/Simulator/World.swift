@@ -152,6 +152,22 @@ public struct SimulationReport: Sendable {
     /// What happened last.
     public let lastEvents: [String]
 
+    /// Memberwise.
+    public init(
+        seed: UInt64, steps: Int, duration: TimeSpan, sent: Int, tasks: Int, counts: [(name: String, count: Int)], traceHash: UInt64,
+        broken: String?, lastEvents: [String]
+    ) {
+        self.seed = seed
+        self.steps = steps
+        self.duration = duration
+        self.sent = sent
+        self.tasks = tasks
+        self.counts = counts
+        self.traceHash = traceHash
+        self.broken = broken
+        self.lastEvents = lastEvents
+    }
+
     /// For a person: the rule, where to look, and how to see it again.
     public var finding: String? {
         guard let broken else { return nil }

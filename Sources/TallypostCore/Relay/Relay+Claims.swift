@@ -42,7 +42,7 @@ extension Relay {
         // The same order for the same state, so that a run of the simulator can be replayed.
         demands.sort { $0.type < $1.type }
         // Large payloads: no more rows than the average says will fit.
-        let average = held.isEmpty ? 1_024 : max(heldBytes / held.count, 512)
+        let average = held.isEmpty ? footprint : max(footprint, heldBytes / held.count)
         let fitting = max(1, (limits.heldBytes - heldBytes) / average)
         let limit = min(limits.claimBatch, limits.heldTasks - held.count, fitting)
         return ClaimRequest(relay: name, demands: demands, limit: limit, thorough: thorough)
@@ -56,6 +56,7 @@ extension Relay {
         lookAt = now + limits.pollInterval
         if !batch.mayHaveMore { wantsSurvey = true }
         if batch.mayHaveMore { growPrefetch(for: batch) }
+        if !batch.tasks.isEmpty { footprint = max(512, batch.tasks.reduce(0) { $0 + $1.footprint } / batch.tasks.count) }
         for task in batch.tasks { receive(task, askedAt: askedAt, now: now) }
         // Asked for before the stop: nothing of it will be sent here.
         if phase != .running { for task in batch.tasks { giveBack(task.id, after: .zero, at: now) } }

@@ -22,6 +22,8 @@ public struct Relay: Sendable {
     // Tasks in hand.
     var held: [Int64: HeldTask] = [:]
     var heldBytes = 0
+    /// What a task of the last claim took on average.
+    var footprint = 1_024
     var channels: [Channel] = []
     var channelOf: [ChannelKey: Int] = [:]
     var freeChannels: [Int] = []
