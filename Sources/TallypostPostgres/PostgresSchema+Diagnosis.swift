@@ -21,10 +21,13 @@ extension PostgresSchema {
             findings += try tableFindings(link)
             findings += try snapshotFindings(link)
         } catch {
-            findings.append(
-                Finding(
-                    level: .problem, check: error.kind == .schema ? "schema" : "database", message: error.description,
-                    mend: error.kind == .schema ? "run `tallypost init`" : nil))
+            let (check, mend): (String, String?) =
+                switch error.kind {
+                case .schema: ("schema", "run `tallypost init`")
+                case .permission: ("permissions", "run sql/postgres/grants.sql as the tables' owner")
+                default: ("database", nil)
+                }
+            findings.append(Finding(level: .problem, check: check, message: error.description, mend: mend))
         }
         return findings
     }

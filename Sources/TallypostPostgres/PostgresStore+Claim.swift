@@ -66,8 +66,10 @@ extension PostgresStore {
         _ claimed: [ClaimedTask], _ request: ClaimRequest, _ demands: [String: ClaimRequest.Demand], moreKeys: Bool
     ) -> ClaimBatch {
         var counts: [String: Int] = [:]
+        var bytes = 0
         for task in claimed {
             counts[task.type, default: 0] += 1
+            bytes += task.payload?.count ?? 0
             if let key = task.orderingKey {
                 if keyOfClaimed.count < Self.mostRememberedKeys { keyOfClaimed[task.id] = key }
             } else {
@@ -78,7 +80,7 @@ extension PostgresStore {
             }
         }
         lastClaimWasFull =
-            claimed.count >= request.limit || counts.contains { type, count in count >= demands[type]?.limit ?? .max }
+            claimed.count >= request.limit || bytes >= Self.bytesPerClaim || counts.contains { type, count in count >= demands[type]?.limit ?? .max }
         if !claimed.isEmpty, guardState == .on { guardState = .toBeReleased }
         let tasks = claimed.sorted { ($0.turn, $0.id) < ($1.turn, $1.id) }
         return ClaimBatch(tasks: tasks, now: databaseNow(), mayHaveMore: lastClaimWasFull || moreKeys)
@@ -97,6 +99,7 @@ extension PostgresStore {
             $0.append(lanes.map { fromStart ? Int64.min : $0.value.id })
             $0.append(request.limit)
             $0.append(request.relay)
+            $0.append(Self.bytesPerClaim)
         }
     }
 
@@ -118,6 +121,8 @@ extension PostgresStore {
             keyedTypes = []
         }
         for row in 0..<result.rowCount {
+            // The walk begins at its cursor, which the last one has visited; the empty text is a key too.
+            if !keyCursor.isEmpty, result.text(row, 0) == keyCursor { continue }
             guard let type = result.text(row, 1), let runAt = result.time(row, 2), let now = result.time(row, 4) else { continue }
             keyedTypes.insert(type)
             guard result.integer(row, 3) == 1 else { continue }
@@ -145,6 +150,7 @@ extension PostgresStore {
                     $0.append(types.map(\.lease.milliseconds))
                     $0.append(limit)
                     $0.append(request.relay)
+                    $0.append(Self.bytesPerClaim)
                 }
             ]
         ])[0]

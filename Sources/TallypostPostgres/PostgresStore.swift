@@ -55,6 +55,8 @@ public final class PostgresStore: TaskStore {
 
     /// Lanes that are known, at most, before those without rows are forgotten.
     static let mostIdleLanes = 64
+    /// Bytes of payload that one claim fetches, near enough: one row may go beyond.
+    static let bytesPerClaim = 8 << 20
     /// Keys that one walk visits, at most.
     static let keysPerWalk = 256
     /// Keyed tasks remembered until they are settled, at most; beyond it successors wait for the walk.

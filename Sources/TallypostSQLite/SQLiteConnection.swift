@@ -44,6 +44,8 @@ import TallypostCore
         try execute("PRAGMA synchronous = FULL", operation: "connect")
         try execute("PRAGMA temp_store = MEMORY", operation: "connect")
         try execute("PRAGMA mmap_size = 0", operation: "connect")
+        // 16 MiB: with SQLite's 2 the pages of one claim are gone before they are settled.
+        try execute("PRAGMA cache_size = -16384", operation: "connect")
         if mode == .existing { try requireWAL() }
     }
 

@@ -18,6 +18,8 @@ public final class SQLiteStore: TaskStore {
     var turn = 0
     /// Ordering keys whose next task may be due: the one before it was settled here.
     var hintedKeys: Set<[UInt8]> = []
+    /// Tasks leased here, and the ordering keys they hold.
+    var keysInFlight: [Int64: [UInt8]] = [:]
     /// Where the claims are in their walk over the ordering keys.
     var claimWalk = KeyWalk()
     /// Where the surveys are in theirs.

@@ -62,8 +62,7 @@ extension World {
             if row.image.epoch != task.epoch || row.image.status != .known(.processing) {
                 violated("\(who), and the task is \(row.image.status.word ?? "NULL") in epoch \(row.image.epoch)")
             }
-            let attempts = row.maxAttempts ?? row.type.flatMap { scenario.routes[$0]?.maxAttempts } ?? 0
-            if attempts > 0, task.attempt > attempts { violated("\(who): attempt \(task.attempt) of \(attempts)") }
+            if let most = mostAttempts(of: row), most > 0, task.attempt > most { violated("\(who): attempt \(task.attempt) of \(most)") }
         }
         if databaseTime + delivery.timeout > held.end { violated("\(who), though its lease can end before the request does") }
         if let deadline = effectiveDeadline(of: task.id), databaseTime > deadline + Self.clockTolerance {
@@ -151,6 +150,11 @@ extension World {
         if relay.inFlightCount > limits.inFlight { violated("relay-\(process.number) has \(relay.inFlightCount) requests in flight") }
         if relay.inFlightCount != process.openFlights.count + process.answers.count {
             violated("relay-\(process.number) counts \(relay.inFlightCount) requests in flight; there are \(process.openFlights.count)")
+        }
+        if process.isStopping, process.takesOrder, relay.reachesStore, relay.unsettledCount == 0,
+            let (id, epoch) = process.owed.filter({ ledger.leases[LeaseID(id: $0, epoch: $1)]?.sends == 0 }).min(by: { $0.key < $1.key })
+        {
+            violated("relay-\(process.number) stops and keeps task \(id), epoch \(epoch), which it has not sent")
         }
         let most = limits.heldTasks + 3 * limits.choreBatch + limits.claimBatch + limits.settleBatch
         if relay.unsettledCount > most { violated("relay-\(process.number) keeps \(relay.unsettledCount) outcomes") }

@@ -83,6 +83,36 @@ import Testing
         #expect(try store.claim("mail").count <= 1)
     }
 
+    @Test func `the application's writers get in while the relay works through a backlog`() throws {
+        let database = try SQLiteFixture()
+        try database.insert((0..<1_500).map { _ in ["type": "mail"] })
+        let path = database.path
+        let relay = InBackground {
+            let store = SQLiteStore(path: path)
+            try store.open()
+            var settled = 0
+            while true {
+                let tasks = try store.claim("mail", limit: 500, thorough: true)
+                if tasks.isEmpty { return settled }
+                settled += try store.settle(tasks.map(\.completed)).written
+            }
+        }
+        // Thirty transactions lie ahead of the relay: every insert of another type comes between two of them.
+        for _ in 0..<20 { try database.insert(["type": "invoice"]) }
+        #expect(try relay.wait() == 1_500)
+        #expect(try database.query("SELECT count(*) FROM pending_tasks WHERE type = 'invoice'") == [["20"]])
+    }
+
+    @Test func `between two write transactions lies a breath`() throws {
+        let database = try SQLiteFixture()
+        let store = try database.makeStore()
+        try database.insert((0..<500).map { _ in ["type": "mail"] })
+        let tasks = try store.claim("mail", limit: 500)
+        let start = ContinuousClock.now
+        _ = try store.settle(tasks.map(\.completed))
+        #expect(ContinuousClock.now - start >= .milliseconds(5), "five transactions, each after a breath")
+    }
+
     @Test func `a claim that finds nothing takes no lock`() throws {
         let database = try SQLiteFixture()
         let store = SQLiteStore(path: database.path, patience: .zero)

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import SQLiteFixture
+import StoreContract
 import TallypostCore
 import Testing
 
@@ -39,6 +40,25 @@ import Testing
                 }
             }
         }
+    }
+
+    @Test func `a row that stopped being its key's head between the look and the lease is not leased`() throws {
+        let database = try SQLiteFixture()
+        let ids = try database.insert((0..<3).map { _ in ["type": "mail", "ordering_key": "c-1"] })
+        let connection = try SQLiteConnection(path: database.path, mode: .existing)
+        let read = try connection.prepare(StoreStatements.tasks["claim_heads"], operation: "claim_heads")
+        func canBeLeased(_ id: Int64) throws -> Bool {
+            try read.bind(1, id)
+            try read.bind(2, Int64.max)
+            return try read.firstRow { $0.integer(0) } == id
+        }
+        #expect(try ids.map { try canBeLeased($0) } == [true, false, false])
+        try database.update([ids[0]], ["status": "failed"])
+        #expect(try ids.map { try canBeLeased($0) } == [false, true, false])
+        try database.update([ids[2]], ["status": "waiting"])
+        #expect(try ids.map { try canBeLeased($0) } == [false, false, false])
+        // And if all of this were wrong, the database itself would refuse.
+        #expect(throws: FixtureError.self) { try database.update([ids[1]], ["status": "processing"]) }
     }
 
     @Test func `the list of migrations is the folder's`() throws {

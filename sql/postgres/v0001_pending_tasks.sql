@@ -130,6 +130,12 @@ BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'pending_tasks'::regclass AND attname = 'status' AND NOT atthasdef) THEN
         ALTER TABLE pending_tasks ALTER COLUMN status SET DEFAULT 'pending';
     END IF;
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'pending_tasks'::regclass AND attname = 'priority' AND NOT atthasdef) THEN
+        ALTER TABLE pending_tasks ALTER COLUMN priority SET DEFAULT 0;
+    END IF;
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'pending_tasks'::regclass AND attname = 'run_at' AND NOT atthasdef) THEN
+        ALTER TABLE pending_tasks ALTER COLUMN run_at SET DEFAULT clock_timestamp();
+    END IF;
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'pending_tasks'::regclass AND attname = 'signal_token' AND NOT atthasdef) THEN
         ALTER TABLE pending_tasks ALTER COLUMN signal_token SET DEFAULT translate(rtrim(encode(sha256(uuid_send(gen_random_uuid())
             || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'base64'), '='), '+/', '-_');

@@ -34,7 +34,9 @@ struct DoctorCommand: Command {
         let findings = ofSettings + diagnoseDatabase(configuration, context) + diagnoseReceivers(configuration, context)
         if printsJSON { printJSON(findings, context.output) } else { printText(findings, context.output) }
         if ofSettings.contains(where: { $0.level == .problem }) { return .configuration }
-        return findings.contains { $0.level == .problem } ? .unavailable : .good
+        let problems = findings.filter { $0.level == .problem }
+        // Missing tables and rights are a matter of setting up, as for every other command.
+        return problems.isEmpty ? .good : problems.contains { $0.check == "database" } ? .unavailable : .configuration
     }
 
     /// All that is wrong, secrets included; and as much of the configuration as can be read for the checks that follow.
