@@ -11,6 +11,8 @@ public final class PostgresDesk: TaskDesk {
     public init(url: String) throws(StoreError) {
         link = try PostgresConnection(url: url, statements: StatementLibrary.statements, keepsSession: false)
         try SchemaVersion.require(on: link)
+        // Rows are shown from their text. A pooler carries this setting along with its client.
+        try link.execute("SET DateStyle = 'ISO, YMD'", operation: "connect")
     }
 
     // MARK: Looking

@@ -72,7 +72,12 @@ public final class PostgresSchema: SchemaKeeper {
                 kind: .schema, code: "", operation: "adopt",
                 message: "there is a table pending_tasks already, whose id \(found); tallypost needs a bigint or integer primary key \"id\"")
         }
-        guard columns.contains(where: { $0.name == "status" }) else { return [] }
+        guard let status = columns.first(where: { $0.name == "status" }) else { return [] }
+        guard ["text", "character varying"].contains(status.type) else {
+            throw StoreError(
+                kind: .schema, code: "", operation: "adopt",
+                message: "there is a table pending_tasks already, whose status is \(status.type); tallypost needs it to be text")
+        }
         let known = TaskStatus.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
         let result = try link.execute(
             "SELECT DISTINCT coalesce(status::text, 'NULL') FROM pending_tasks WHERE (status::text IN (\(known))) IS NOT TRUE LIMIT 10",

@@ -34,6 +34,7 @@ CROSS JOIN LATERAL (
 WITH lane AS MATERIALIZED (
     SELECT * FROM unnest($1::text[], $2::integer[], $3::integer[], $4::bigint[], $5::timestamptz[], $6::bigint[])
         AS lane (type, priority, wanted, lease_ms, mark_at, mark_id)
+    WHERE NOT EXISTS (SELECT FROM task_routes paused WHERE paused.type = lane.type)
 ), candidate AS MATERIALIZED (
     SELECT found.id, found.status, lane.type, lane.wanted, lane.lease_ms,
            found.run_at - lane.priority * interval '1 minute' AS turn
@@ -49,19 +50,20 @@ WITH lane AS MATERIALIZED (
     WHERE place <= wanted ORDER BY turn, id LIMIT $7::integer
 )
 UPDATE pending_tasks t
-SET status = 'processing', attempts = t.attempts + 1, lease_epoch = t.lease_epoch + 1, leased_by = $8::text, started_at = now(),
+SET status = 'processing', attempts = coalesce(t.attempts, 0) + 1,
+    lease_epoch = coalesce(t.lease_epoch, 0) + 1, leased_by = $8::text, started_at = now(),
     lease_expires_at = now() + greatest(due.lease_ms, (t.timeout_seconds + 30) * 1000::bigint) * interval '1 millisecond'
 FROM due WHERE t.id = due.id
-RETURNING t.id, t.lease_epoch, t.type, t.attempts, due.status, t.payload, t.idempotency_key, t.subject, t.target_url, t.headers,
-    t.run_at, t.created_at, t.deadline_at, t.priority, t.ordering_key, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
-    CASE WHEN t.wait_for_signal THEN t.signal_token END, t.traceparent, t.checkpoint
+RETURNING t.id, t.lease_epoch, t.type, t.attempts, due.status, t.payload::text, t.idempotency_key::text, t.subject::text,
+    t.target_url, t.headers::text, t.run_at, t.created_at, t.deadline_at, t.priority, t.ordering_key::text, t.max_attempts,
+    t.timeout_seconds, t.wait_for_signal, t.signal_token, t.traceparent, t.checkpoint::text
 
 -- name: key_heads
--- The first task of each of at most $2 ordering keys beyond key $1, and whether it could be claimed were it due. One step in
+-- The first task of each of at most $2 ordering keys from key $1 on, and whether it could be claimed were it due. One step in
 -- the index per key, however many tasks stand behind its head.
 WITH RECURSIVE head (ordering_key, id, n) AS (
     (SELECT ordering_key, id, 1 FROM pending_tasks
-     WHERE holds_key AND ordering_key IS NOT NULL AND ordering_key > $1::text ORDER BY ordering_key, id LIMIT 1)
+     WHERE holds_key AND ordering_key IS NOT NULL AND ordering_key >= $1::text ORDER BY ordering_key, id LIMIT 1)
     UNION ALL
     SELECT next.ordering_key, next.id, head.n + 1
     FROM head CROSS JOIN LATERAL (
@@ -81,6 +83,7 @@ ORDER BY head.n
 -- pending_tasks_key_in_flight stands behind the condition that nothing else of a key is in flight.
 WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::integer[], $4::bigint[]) AS wanted (type, wanted, lease_ms)
+    WHERE NOT EXISTS (SELECT FROM task_routes paused WHERE paused.type = wanted.type)
 ), head AS MATERIALIZED (
     SELECT first.id FROM unnest($1::text[]) AS key (ordering_key)
     CROSS JOIN LATERAL (
@@ -98,12 +101,13 @@ WITH wanted AS MATERIALIZED (
     WHERE place <= wanted ORDER BY turn, id LIMIT $5::integer
 )
 UPDATE pending_tasks t
-SET status = 'processing', attempts = t.attempts + 1, lease_epoch = t.lease_epoch + 1, leased_by = $6::text, started_at = now(),
+SET status = 'processing', attempts = coalesce(t.attempts, 0) + 1,
+    lease_epoch = coalesce(t.lease_epoch, 0) + 1, leased_by = $6::text, started_at = now(),
     lease_expires_at = now() + greatest(due.lease_ms, (t.timeout_seconds + 30) * 1000::bigint) * interval '1 millisecond'
 FROM due WHERE t.id = due.id
-RETURNING t.id, t.lease_epoch, t.type, t.attempts, due.status, t.payload, t.idempotency_key, t.subject, t.target_url, t.headers,
-    t.run_at, t.created_at, t.deadline_at, t.priority, t.ordering_key, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
-    CASE WHEN t.wait_for_signal THEN t.signal_token END, t.traceparent, t.checkpoint
+RETURNING t.id, t.lease_epoch, t.type, t.attempts, due.status, t.payload::text, t.idempotency_key::text, t.subject::text,
+    t.target_url, t.headers::text, t.run_at, t.created_at, t.deadline_at, t.priority, t.ordering_key::text, t.max_attempts,
+    t.timeout_seconds, t.wait_for_signal, t.signal_token, t.traceparent, t.checkpoint::text
 
 -- name: record_attempts
 -- Attempts of tasks whose lease still holds: $1 ids, $2 epochs, $3 numbers, $4 durations in milliseconds, $5 HTTP statuses,
@@ -146,21 +150,21 @@ SELECT t.id FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS o (id, epoch,
 JOIN pending_tasks t ON t.id = o.id AND t.lease_epoch = o.epoch AND t.status = o.status
 
 -- name: expired_leases
--- Tasks whose holder is presumed dead: at most $1. What is claimed stands at or behind a lane's mark ($2 types, $3 priorities,
--- $4 marks), so nothing beyond it is looked at, however much is due; and keyed tasks through the key that they hold.
-(SELECT found.* FROM unnest($2::text[], $3::integer[], $4::timestamptz[]) AS lane (type, priority, mark_at)
- CROSS JOIN LATERAL (
-     SELECT t.id, t.lease_epoch, t.type, t.attempts, t.max_attempts, t.leased_by FROM pending_tasks t
-     WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority
-       AND t.run_at <= least(lane.mark_at, now())
-       AND t.status = 'processing' AND (t.lease_expires_at < now() OR t.lease_expires_at IS NULL)
-     ORDER BY t.run_at, t.id LIMIT $1::integer) found
- LIMIT $1::integer)
-UNION ALL
-(SELECT t.id, t.lease_epoch, t.type, t.attempts, t.max_attempts, t.leased_by FROM pending_tasks t
- WHERE t.in_flight_key IS NOT NULL AND t.status = 'processing' AND (t.lease_expires_at < now() OR t.lease_expires_at IS NULL)
- LIMIT $1::integer)
-LIMIT $1::integer
+-- Tasks whose holder is presumed dead: at most $1, the oldest first. What is claimed stands at or behind a lane's mark ($2 types,
+-- $3 priorities, $4 marks), so nothing beyond it is looked at, however much is due; and keyed tasks through the key that they hold.
+SELECT id, lease_epoch, type, attempts, max_attempts, leased_by FROM (
+    (SELECT found.* FROM unnest($2::text[], $3::integer[], $4::timestamptz[]) AS lane (type, priority, mark_at)
+     CROSS JOIN LATERAL (
+         SELECT t.id, t.lease_epoch, t.type, t.attempts, t.max_attempts, t.leased_by, t.lease_expires_at FROM pending_tasks t
+         WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority
+           AND t.run_at <= least(lane.mark_at, now())
+           AND t.status = 'processing' AND (t.lease_expires_at < now() OR t.lease_expires_at IS NULL)
+         ORDER BY t.run_at, t.id LIMIT $1::integer) found)
+    UNION ALL
+    (SELECT t.id, t.lease_epoch, t.type, t.attempts, t.max_attempts, t.leased_by, t.lease_expires_at FROM pending_tasks t
+     WHERE t.in_flight_key IS NOT NULL AND t.status = 'processing' AND (t.lease_expires_at < now() OR t.lease_expires_at IS NULL))
+) AS expired
+ORDER BY lease_expires_at NULLS FIRST, id LIMIT $1::integer
 
 -- name: earliest_lease
 -- The first lease to end, and whether there is any ($1 types, $2 priorities: the lanes).
@@ -183,10 +187,12 @@ FROM (SELECT id FROM pending_tasks
 WHERE t.id = overdue.id
 
 -- name: set_aside_untyped
--- Rows of an adopted table that no claim can take, at most $1.
+-- Rows of an adopted table that no claim can take, at most $1: the index of misfits holds nothing else.
 UPDATE pending_tasks t
-SET status = 'failed', finished_at = now(), last_error = 'type is NULL'
-FROM (SELECT id FROM pending_tasks WHERE dispatchable AND ordering_key IS NULL AND type IS NULL LIMIT $1::integer FOR UPDATE SKIP LOCKED) misfit
+SET status = 'failed', finished_at = now(),
+    last_error = CASE WHEN t.type IS NULL THEN 'type' WHEN t.priority IS NULL THEN 'priority' ELSE 'run_at' END || ' is NULL'
+FROM (SELECT id FROM pending_tasks WHERE dispatchable AND (type IS NULL OR priority IS NULL OR run_at IS NULL)
+      LIMIT $1::integer FOR UPDATE SKIP LOCKED) misfit
 WHERE t.id = misfit.id
 
 -- name: paused_routes

@@ -168,6 +168,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS pending_tasks_key_in_flight ON pending_tasks (
 
 CREATE INDEX IF NOT EXISTS pending_tasks_deadline ON pending_tasks (deadline_at)
     WHERE dispatchable AND deadline_at IS NOT NULL;
+-- Rows of an adopted table that no claim can take: to be set aside. Empty on a table made here.
+CREATE INDEX IF NOT EXISTS pending_tasks_misfit ON pending_tasks (id)
+    WHERE dispatchable AND (type IS NULL OR priority IS NULL OR run_at IS NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS pending_tasks_signal_token ON pending_tasks (signal_token) WHERE wait_for_signal;
 CREATE INDEX IF NOT EXISTS pending_tasks_group ON pending_tasks (group_key, id) WHERE group_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS pending_tasks_successors ON pending_tasks (run_after) WHERE run_after IS NOT NULL;
