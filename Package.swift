@@ -62,11 +62,14 @@ let package = Package(
             name: "TallypostPostgresTests",
             dependencies: ["TallypostCore", "TallypostPostgres", "StoreContract", "PostgresFixture"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
-        .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore"], swiftSettings: strict),
-        .testTarget(name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "CLinux"], swiftSettings: strict),
+        .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
+        .testTarget(
+            name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
         .testTarget(
-            name: "tallypostTests", dependencies: ["tallypost", "TallypostCore", "TallypostSQLite"], swiftSettings: strict),
+            name: "tallypostTests",
+            dependencies: ["tallypost", "TallypostCore", "TallypostDelivery", "TallypostRelay", "TallypostSQLite"],
+            swiftSettings: strict),
     ]
 )

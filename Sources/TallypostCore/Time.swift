@@ -21,9 +21,10 @@ public struct Instant: Comparable, Hashable, Sendable {
         return overflow ? .distantFuture : Instant(nanoseconds: sum)
     }
 
-    /// The time from `start` to `end`, negative if `end` came first.
+    /// The time from `start` to `end`, negative if `end` came first; saturates instead of overflowing.
     public static func - (end: Instant, start: Instant) -> TimeSpan {
-        TimeSpan(nanoseconds: end.nanoseconds.subtractingReportingOverflow(start.nanoseconds).partialValue)
+        let (difference, overflow) = end.nanoseconds.subtractingReportingOverflow(start.nanoseconds)
+        return TimeSpan(nanoseconds: overflow ? (end < start ? .min : .max) : difference)
     }
 }
 

@@ -52,7 +52,12 @@ public struct CivilDay: Sendable, Equatable {
         self.day = day
     }
 
-    /// Days from 1970-01-01 to this day; negative before it.
+    /// Whether there is such a day: not the 30th of February.
+    public var exists: Bool {
+        (1...12).contains(month) && day >= 1 && CivilDay(daysSinceEpoch: daysSinceEpoch) == self
+    }
+
+    /// Days from 1970-01-01 to this day, negative before it; a day beyond its month's end counts into the next month.
     public var daysSinceEpoch: Int64 {
         let marchYear = month <= 2 ? year - 1 : year
         let era = (marchYear >= 0 ? marchYear : marchYear - 399) / 400

@@ -1,3 +1,5 @@
+import TallypostCore
+
 /// A time of day as HTTP headers write it (RFC 9110, section 5.6.7): IMF-fixdate, and the two older forms that a recipient
 /// must still read.
 ///
@@ -23,7 +25,7 @@ struct HTTPDate: Equatable {
             guard Self.longDays.contains(words[0].dropLast()), words[3] == "GMT", date.count == 3, date[2].utf8.count == 2,
                 let short = Self.number(date[2])
             else { return nil }
-            let thisYear = CivilDate(daysSinceEpoch: now.flooredDivision(by: 86_400).quotient).year
+            let thisYear = CivilDay(daysSinceEpoch: now.flooredDivision(by: 86_400).quotient).year
             var year = thisYear - thisYear % 100 + short
             if year > thisYear + 50 { year -= 100 }
             self.init(year: year, month: date[1], day: date[0], time: words[2])
@@ -41,7 +43,7 @@ struct HTTPDate: Equatable {
             clock.allSatisfy({ $0.utf8.count == 2 }), let hour = Self.number(clock[0]), let minute = Self.number(clock[1]),
             let second = Self.number(clock[2]), hour < 24, minute < 60, second <= 60
         else { return nil }
-        let date = CivilDate(year: year, month: Int64(index) + 1, day: day)
+        let date = CivilDay(year: year, month: Int64(index) + 1, day: day)
         guard date.exists else { return nil }
         seconds = date.daysSinceEpoch * 86_400 + hour * 3_600 + minute * 60 + second
     }

@@ -104,7 +104,7 @@ extension [UInt8] {
         let milliseconds = time.microseconds.flooredDivision(by: 1_000)
         let seconds = milliseconds.quotient.flooredDivision(by: 1_000)
         let days = seconds.quotient.flooredDivision(by: 86_400)
-        let date = CivilDate(daysSinceEpoch: days.quotient)
+        let date = CivilDay(daysSinceEpoch: days.quotient)
         append(padded: date.year, width: 4)
         append(UInt8(ascii: "-"))
         append(padded: date.month, width: 2)

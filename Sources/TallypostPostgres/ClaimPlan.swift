@@ -22,12 +22,13 @@ struct ClaimPlan {
     static let mostKeys = 1_000
 
     /// - Parameters:
-    ///   - keys: that may have a head which is due; they get at most half of everything.
+    ///   - open: lanes with rows in them. While there are any, keys get at most half of everything.
+    ///   - hinted: keys that may have a head which is due.
     ///   - marksApply: whether lanes are entered at their marks.
     ///   - turn: whose turn the odd one of a limit is; it changes sides with every claim that both have a share in.
     init(
         _ request: ClaimRequest, _ demands: [String: ClaimRequest.Demand], _ known: [PostgresStore.Lane: PostgresStore.Mark],
-        keys hinted: Set<String>, marksApply: Bool, turn: inout Bool
+        open: Set<PostgresStore.Lane>, keys hinted: Set<String>, marksApply: Bool, turn: inout Bool
     ) {
         let limit = max(0, request.limit)
         let wanted = demands.values.filter { $0.limit > 0 && limit > 0 }.sorted { $0.type < $1.type }
@@ -36,15 +37,18 @@ struct ClaimPlan {
         let entered = known.filter { lane, _ in demands[lane.type].map { $0.limit > 0 } ?? false && limit > 0 }
         let keyCount = wanted.isEmpty ? 0 : min(hinted.count, Self.mostKeys)
         let odd = turn ? 1 : 0
-        func share(_ limit: Int) -> Int { entered.isEmpty ? limit : min(keyCount, (limit + odd) / 2) }
-        if keyCount > 0, !entered.isEmpty { turn.toggle() }
-        let keyLimits = wanted.map { (type: $0.type, limit: share($0.limit), lease: $0.lease.milliseconds) }.filter { $0.limit > 0 }
+        let isShared = entered.keys.contains { open.contains($0) }
+        func share(_ limit: Int) -> Int { min(keyCount, isShared ? (limit + odd) / 2 : limit) }
+        if keyCount > 0, isShared { turn.toggle() }
+        let keyLimits = wanted.map { (type: $0.type, limit: share($0.limit), lease: $0.lease.milliseconds) }.filter {
+            $0.limit > 0
+        }
         let hasHeads = keyCount > 0 && share(limit) > 0 && !keyLimits.isEmpty
         keys = hasHeads ? Array(hinted.sorted().prefix(keyCount)) : []
         heads = hasHeads ? Heads(limit: share(limit), limits: keyLimits) : nil
-        laneLimit = limit - (hasHeads && !entered.isEmpty ? share(limit) : 0)
+        laneLimit = limit - (hasHeads ? share(limit) : 0)
         laneLimits = Dictionary(
-            uniqueKeysWithValues: wanted.map { ($0.type, $0.limit - (hasHeads && !entered.isEmpty ? share($0.limit) : 0)) })
+            uniqueKeysWithValues: wanted.map { ($0.type, $0.limit - (hasHeads ? share($0.limit) : 0)) })
         lanes =
             laneLimit > 0
             ? entered.map { (lane: $0.key, mark: marksApply ? $0.value : .start) }

@@ -52,7 +52,9 @@ extension Timestamp {
         // Beyond four digits, or before the year 1, PostgreSQL wants other words; no mark lies there.
         guard (1...9_999).contains(date.year) else { return date.year > 0 ? "infinity" : "-infinity" }
         let rest = seconds - day * 86_400
-        return "\(date.year)-\(date.month)-\(date.day) \(rest / 3_600):\(rest / 60 % 60):\(rest % 60)"
+        // Four digits, or a year is taken for one of this century.
+        let year = String(repeating: "0", count: 4 - String(date.year).count) + String(date.year)
+        return "\(year)-\(date.month)-\(date.day) \(rest / 3_600):\(rest / 60 % 60):\(rest % 60)"
             + ".\(String(repeating: "0", count: 6 - fraction.count))\(fraction)+00"
     }
 }

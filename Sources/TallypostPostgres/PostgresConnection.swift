@@ -46,6 +46,7 @@ import TallypostCore
                 kind: Self.kind(ofConnectFailure: message), code: "08001", operation: "connect", message: message)
             throw error
         }
+        unsafe PQsetNoticeProcessor(handle, ignoreNotice, nil)
         guard unsafe PQenterPipelineMode(handle) == 1 else { throw lost("connect") }
     }
 
@@ -152,7 +153,9 @@ import TallypostCore
     private func next(_ operation: String) throws(StoreError) -> PostgresResult {
         guard let first = unsafe PQgetResult(handle) else { throw lost(operation) }
         let result = unsafe PostgresResult(first)
-        if unsafe PQstatus(handle) == CONNECTION_BAD { throw lost(operation, result.sqlState.isEmpty ? nil : result, isGone: true) }
+        if unsafe PQstatus(handle) == CONNECTION_BAD {
+            throw lost(operation, result.sqlState.isEmpty ? nil : result, isGone: true)
+        }
         while let more = unsafe PQgetResult(handle) { unsafe PQclear(more) }
         return result
     }
@@ -166,14 +169,20 @@ import TallypostCore
         case PGRES_FATAL_ERROR:
             if unsafe PQstatus(handle) == CONNECTION_BAD { throw lost(operation, sync, isGone: true) }
             if failure == nil { failure = PostgresFault.error(sync, operation) }
-            while let more = unsafe PQgetResult(handle) {
-                let isSync = unsafe PQresultStatus(more) == PGRES_PIPELINE_SYNC
-                unsafe PQclear(more)
-                if isSync { return }
-            }
-            throw lost(operation)
+            try skipToSync(operation)
         default: throw lost(operation)
         }
+    }
+
+    /// Between the error and the mark libpq says once that there are no more results.
+    private func skipToSync(_ operation: String) throws(StoreError) {
+        for _ in 0..<4 {
+            guard let more = unsafe PQgetResult(handle) else { continue }
+            let isSync = unsafe PQresultStatus(more) == PGRES_PIPELINE_SYNC
+            unsafe PQclear(more)
+            if isSync { return }
+        }
+        throw lost(operation)
     }
 
     /// - Parameter isGone: whatever the server's last word was, there is no connection any more.
@@ -219,3 +228,6 @@ import TallypostCore
         guard unsafe PQconsumeInput(handle) == 1 else { throw lost("listen") }
     }
 }
+
+/// libpq would print notices on standard error, between the log's lines. What matters comes as an error too.
+private func ignoreNotice(_: UnsafeMutableRawPointer?, _: UnsafePointer<CChar>?) {}

@@ -61,7 +61,9 @@ import TallypostCore
     func time(_ row: Int, _ column: Int) -> Timestamp? {
         guard let value = integer(row, column) else { return nil }
         if value == .max || value == .min { return Timestamp(microseconds: value) }
-        return Timestamp(microseconds: value + Self.epochOffset)
+        // PostgreSQL's last years lie beyond what microseconds since 1970 can say.
+        let (sum, overflow) = value.addingReportingOverflow(Self.epochOffset)
+        return Timestamp(microseconds: overflow ? .max : sum)
     }
 }
 

@@ -13,7 +13,10 @@ public final class PostgresStore: TaskStore {
     var link: PostgresConnection?
 
     // What is known of the lanes.
+    /// Where claims look: the open lanes, those that were open, and one for each type that is asked for.
     var lanes: [Lane: Mark] = [:]
+    /// Lanes with rows in them, when that was last looked at.
+    var openLanes: Set<Lane> = []
     var sweepPace = Pace()
     var expiryPace = Pace()
     var lastClaimWasFull = false
@@ -53,6 +56,10 @@ public final class PostgresStore: TaskStore {
         static let start = Mark(runAt: Timestamp(microseconds: .min), id: .min)
     }
 
+    /// Lanes that are known, at most, before those without rows are forgotten.
+    static let mostIdleLanes = 64
+    /// Bytes of payload that one claim fetches, near enough: one row may go beyond.
+    static let bytesPerClaim = 8 << 20
     /// Keys that one walk visits, at most.
     static let keysPerWalk = 256
     /// Keyed tasks remembered until they are settled, at most; beyond it successors wait for the walk.
@@ -78,6 +85,7 @@ public final class PostgresStore: TaskStore {
         link = nil
         lanes = [:]
         keyWalk = KeyWalk()
+        openLanes = []
         hintedKeys = []
         keyOfClaimed = [:]
         quickestVisit = TimeSpan(nanoseconds: .max)
@@ -193,18 +201,22 @@ public final class PostgresStore: TaskStore {
         clock = (now, Moment.now())
         let next = (keyWalk.due.filter { $0 > now } + [due.time(0, 0)].compactMap { $0 }).min()
         return Survey(
-            types: Set(lanes.keys.map(\.type)).union(keyWalk.types).sorted(),
+            types: Set(openLanes.map(\.type)).union(keyWalk.types).sorted(),
             paused: (0..<paused.rowCount).compactMap { paused.text($0, 0) },
             nextDue: next, now: now)
     }
 
+    /// A lane that has emptied stays known: a commit that wakes the relay is found though no sweep may be due.
     func learnLanes(_ result: PostgresResult) throws(StoreError) {
-        var found: [Lane: Mark] = [:]
+        openLanes = []
         for row in 0..<result.rowCount {
             let lane = Lane(type: result.text(row, 0) ?? "", priority: result.integer(row, 1) ?? 0)
-            found[lane] = lanes[lane] ?? .start
+            openLanes.insert(lane)
+            if lanes[lane] == nil { lanes[lane] = .start }
         }
-        lanes = found
+        if lanes.count > max(Self.mostIdleLanes, openLanes.count * 2) {
+            lanes = lanes.filter { openLanes.contains($0.key) }
+        }
     }
 
     /// The database's clock now, from the last time it was seen.

@@ -12,10 +12,14 @@ enum SchemaVersion {
 
     /// 0 when there are no tables of ours.
     static func read(on connection: PostgresConnection) throws(StoreError) -> Int {
-        // Asked for first, so that a missing table does not break a transaction under way.
-        let there = try connection.execute("SELECT to_regclass('tallypost_schema') IS NOT NULL", operation: "schema_version")
+        // Asked for first, so that a missing table does not break a transaction under way. Of the catalogue itself: to_regclass
+        // answers from a cache, which in a transaction that has waited for another's `init` still says that there is none.
+        let there = try connection.execute(
+            "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'tallypost_schema' AND pg_table_is_visible(oid))",
+            operation: "schema_version")
         guard there.text(0, 0) == "t" else { return 0 }
-        let version = try connection.execute("SELECT coalesce(max(version), 0) FROM tallypost_schema", operation: "schema_version")
+        let version = try connection.execute(
+            "SELECT coalesce(max(version), 0) FROM tallypost_schema", operation: "schema_version")
         return Int(version.text(0, 0) ?? "") ?? 0
     }
 

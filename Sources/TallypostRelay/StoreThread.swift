@@ -14,6 +14,8 @@ public final class StoreThread: Sendable {
     private let commands: Mailbox<Command>
     private let events: Mailbox<RelayEvent>
     private let thread: WorkerThread
+    /// Readable when the thread has ended.
+    private let ended: EventDescriptor
 
     /// - Parameter makeStore: called once, on the new thread, which alone uses what it returns.
     public init(makeStore: @escaping @Sendable () -> any TaskStore) {
@@ -22,8 +24,11 @@ public final class StoreThread: Sendable {
         let events = Mailbox<RelayEvent>(capacity: 16)
         self.commands = commands
         self.events = events
+        let ended = EventDescriptor()
+        self.ended = ended
         thread = WorkerThread(name: "store") {
             StoreThread.serve(makeStore(), commands: commands, events: events)
+            ended.raise()
         }
     }
 
@@ -37,9 +42,11 @@ public final class StoreThread: Sendable {
         precondition(commands.post(command), "more commands than the store thread can hold")
     }
 
-    /// Closes the store and waits for the thread.
-    public func close() {
-        post(.close)
+    /// Asks the thread to close the store and end, and waits for it, at most so long: a call into a database that hangs must
+    /// not keep the process from ending.
+    public func close(within span: TimeSpan) {
+        // A full box means that the thread hangs anyway.
+        guard commands.post(.close), ended.wait(atMost: span) else { return }
         thread.join()
     }
 

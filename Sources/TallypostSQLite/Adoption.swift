@@ -55,13 +55,16 @@ final class Adoption {
             try connection.execute(Self.statements["column \(column)"], operation: "adopt column \(column)")
             added.append(column)
         }
-        let sql = try connection.prepare(
-            "SELECT sql FROM sqlite_schema WHERE lower(name) = 'pending_tasks' AND type = 'table'", operation: "adopt"
-        ).firstRow { $0.text(0) ?? "" } ?? ""
+        let sql =
+            try connection.prepare(
+                "SELECT sql FROM sqlite_schema WHERE lower(name) = 'pending_tasks' AND type = 'table'", operation: "adopt"
+            ).firstRow { $0.text(0) ?? "" } ?? ""
         if !sql.uppercased().contains("AUTOINCREMENT") {
-            notes.append("its id is not AUTOINCREMENT: the id of a removed last row may be given out again; never remove the newest rows")
+            notes.append(
+                "its id is not AUTOINCREMENT: the id of a removed last row may be given out again; never remove the newest rows")
         }
-        notes.append("INSERT … RETURNING answers NULL for columns that are filled after the insert (signal_token, idempotency_key)")
+        notes.append(
+            "INSERT … RETURNING answers NULL for columns that are filled after the insert (signal_token, idempotency_key)")
     }
 
     /// After the migration.
@@ -95,7 +98,8 @@ final class Adoption {
     }
 
     private func noteRowsWithoutStatus() throws(StoreError) {
-        let count = try connection.prepare("SELECT count(*) FROM pending_tasks", operation: "adopt").firstRow { $0.integer(0) } ?? 0
+        let count =
+            try connection.prepare("SELECT count(*) FROM pending_tasks", operation: "adopt").firstRow { $0.integer(0) } ?? 0
         if count > 0 { notes.append("the table had no status: its \(count) rows are pending now and will be sent") }
     }
 

@@ -6,13 +6,13 @@ struct ClaimCandidate {
     let type: String
     /// `run_at` with the priority taken into account: smaller goes first.
     let rank: Int64
-    /// Whether it is the head of an ordering key.
-    let isHead: Bool
+    /// The ordering key that it is the head of.
+    let key: [UInt8]?
 
-    init(id: Int64, type: String, runAt: Timestamp, priority: Int64, isHead: Bool) {
+    init(id: Int64, type: String, runAt: Timestamp, priority: Int64, key: [UInt8]? = nil) {
         self.id = id
         self.type = type
-        self.isHead = isHead
+        self.key = key
         // Waiting makes up for priority at one minute a step.
         rank = runAt.milliseconds &- min(max(priority, -Self.steepest), Self.steepest) * 60_000
     }

@@ -20,7 +20,7 @@ final class LeaseWriter {
 
     /// Leases one row; nil when it is no longer there to be leased.
     func lease(_ candidate: ClaimCandidate, for lease: TimeSpan) throws(StoreError) -> ClaimedTask? {
-        let read = candidate.isHead ? statements.readHead : statements.readDue
+        let read = candidate.key == nil ? statements.readDue : statements.readHead
         try read.bind(1, candidate.id)
         try read.bind(2, now.milliseconds)
         guard let task = try read.firstRow(Self.task) else { return nil }
@@ -47,7 +47,7 @@ final class LeaseWriter {
     private static func task(_ row: SQLiteStatement) -> ClaimedTask {
         let runAt = row.time(10) ?? Timestamp(microseconds: 0)
         return ClaimedTask(
-            id: row.integer(0), epoch: row.integer(1) + 1, type: row.text(2) ?? "", attempt: Int(row.integer(3)) + 1,
+            id: row.integer(0), epoch: row.integer(1) &+ 1, type: row.text(2) ?? "", attempt: Int(row.integer(3)) &+ 1,
             statusBefore: row.text(4) ?? "", payload: row.bytes(5), idempotencyKey: row.text(6) ?? "", subject: row.text(7),
             targetURL: row.text(8), headers: row.text(9), runAt: runAt, createdAt: row.time(11) ?? runAt,
             deadlineAt: row.time(12),

@@ -26,7 +26,7 @@ import TallypostCore
     private var version: SQLiteStatement?
 
     /// Connects. Throws `.connection` when the file is not there, `.schema` when it is not in WAL mode.
-    init(path: String, mode: Mode) throws(StoreError) {
+    init(path: String, mode: Mode, patience: TimeSpan = BusyBackoff.usualPatience) throws(StoreError) {
         var opened: OpaquePointer?
         let create = mode == .creating ? SQLITE_OPEN_CREATE : 0
         let code = unsafe sqlite3_open_v2(path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | create, nil)
@@ -34,7 +34,7 @@ import TallypostCore
             throw StoreError(kind: .connection, code: "SQLITE_NOMEM(7)", operation: "connect", message: "out of memory")
         }
         unsafe handle = opened
-        unsafe backoff = Unmanaged.passRetained(BusyBackoff())
+        unsafe backoff = Unmanaged.passRetained(BusyBackoff(patience: patience))
         unsafe sqlite3_extended_result_codes(handle, 1)
         guard code == SQLITE_OK else { throw error(operation: "connect", about: path) }
         unsafe sqlite3_busy_handler(handle, waitForLock, backoff.toOpaque())
@@ -44,6 +44,8 @@ import TallypostCore
         try execute("PRAGMA synchronous = FULL", operation: "connect")
         try execute("PRAGMA temp_store = MEMORY", operation: "connect")
         try execute("PRAGMA mmap_size = 0", operation: "connect")
+        // 16 MiB: with SQLite's 2 the pages of one claim are gone before they are settled.
+        try execute("PRAGMA cache_size = -16384", operation: "connect")
         if mode == .existing { try requireWAL() }
     }
 

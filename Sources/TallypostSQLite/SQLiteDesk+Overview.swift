@@ -1,6 +1,7 @@
 public import TallypostCore
 
 extension SQLiteDesk {
+    /// Reads the whole table: about a second per million rows.
     public func overview() throws(StoreError) -> Overview {
         let now = Timestamp.machineNow
         let lines = try prepare("overview_lines").rows { row in
@@ -13,7 +14,9 @@ extension SQLiteDesk {
         let finished = try prepare("overview_finished")
         try finished.bind(1, (now + .minutes(-1)).iso8601)
         var finishedLastMinute: [String: Int] = [:]
-        for (status, count) in try finished.rows({ ($0.text(0) ?? "", Int($0.integer(1))) }) { finishedLastMinute[status] = count }
+        for (status, count) in try finished.rows({ ($0.text(0) ?? "", Int($0.integer(1))) }) {
+            finishedLastMinute[status] = count
+        }
         let due = try prepare("overview_due")
         try due.bind(1, now.milliseconds)
         return Overview(
@@ -21,6 +24,7 @@ extension SQLiteDesk {
             due: try due.firstRow { Int($0.integer(0)) } ?? 0, now: now)
     }
 
+    /// Each fact is read by itself; a relay at work may change one between two.
     public func explain(id: Int64) throws(StoreError) -> Explanation? {
         let show = try prepare("show_task")
         try show.bind(1, id)

@@ -12,6 +12,7 @@ public final class SQLiteDesk: TaskDesk {
 
     // MARK: Looking
 
+    /// A status that is seldom met among many rows costs a scan, but for those that did not end well, which have an index.
     public func list(_ filter: TaskFilter, after cursor: Int64?, limit: Int) throws(StoreError) -> [TaskRow] {
         let statement = try prepare("list_tasks", where: filter)
         try statement.bind(1, cursor ?? .min)
@@ -19,6 +20,7 @@ public final class SQLiteDesk: TaskDesk {
         return try statement.rows(TaskRow.init)
     }
 
+    /// Three reads, each of its own snapshot.
     public func show(id: Int64) throws(StoreError) -> TaskDossier? {
         func rows(_ name: String) throws(StoreError) -> [TaskRow] {
             let statement = try prepare(name)
@@ -29,6 +31,7 @@ public final class SQLiteDesk: TaskDesk {
         return TaskDossier(task: task, attempts: try rows("show_attempts"), events: try rows("show_events"))
     }
 
+    /// Counts what ``perform(_:on:by:why:limit:)`` would change.
     public func count(_ filter: TaskFilter, for action: TaskAction) throws(StoreError) -> Int {
         let words = action.statuses.map { "'\($0.rawValue)'" }.joined(separator: ", ")
         let statement = try prepare("count_tasks", where: filter, and: "status IN (\(words))")
@@ -55,6 +58,7 @@ public final class SQLiteDesk: TaskDesk {
         }
     }
 
+    /// By type.
     public func pausedRoutes() throws(StoreError) -> [PausedRoute] {
         try prepare("paused_routes", from: StoreStatements.tasks).rows { row in
             PausedRoute(
@@ -63,6 +67,7 @@ public final class SQLiteDesk: TaskDesk {
         }
     }
 
+    /// With its event, in one transaction.
     public func setPaused(_ paused: Bool, route type: String, by who: String, why: String) throws(StoreError) -> Bool {
         let pause = try prepare("pause_route", from: StoreStatements.tasks)
         let resume = try prepare("resume_route")

@@ -3,6 +3,7 @@ import Glibc
 public import TallypostCore
 
 extension SQLiteSchema {
+    /// Looks at the files by stat and access only, and through SQLite.
     public func diagnose() -> [Finding] {
         var findings = [libraryFinding()]
         guard unsafe access(path, F_OK) == 0 else {
@@ -43,7 +44,9 @@ extension SQLiteSchema {
         return Finding(
             level: .warning, check: "sqlite",
             message: "SQLite \(text): before 3.51.3 a checkpoint that races a commit of another process can lose that commit",
-            mend: "tallypost never checkpoints; let the application use SQLite 3.51.3 or newer, or checkpoint from one process only")
+            mend:
+                "tallypost never checkpoints; let the application use SQLite 3.51.3 or newer, or checkpoint from one process only"
+        )
     }
 
     private func permissionFindings() -> [Finding] {
@@ -60,7 +63,9 @@ extension SQLiteSchema {
             findings.append(
                 Finding(
                     level: .problem, check: "permissions", message: "\(directory) cannot be written to",
-                    mend: "SQLite makes -wal and -shm files beside the database: give the relay's user write permission on the directory"))
+                    mend:
+                        "SQLite makes -wal and -shm files beside the database: give the relay's user write permission on the directory"
+                ))
         }
         return findings.isEmpty
             ? [Finding(level: .good, check: "permissions", message: "the file and its directory can be written to")] : findings
@@ -104,9 +109,14 @@ extension SQLiteSchema {
     private func logFinding() -> Finding {
         var facts = stat()
         let size = unsafe stat(path + "-wal", &facts) == 0 ? Int(facts.st_size) : 0
-        guard size > 256 << 20 else { return Finding(level: .good, check: "log", message: "the write-ahead log is \(size >> 20) MiB") }
+        guard size > 256 << 20 else {
+            return Finding(level: .good, check: "log", message: "the write-ahead log is \(size >> 20) MiB")
+        }
         return Finding(
-            level: .warning, check: "log", message: "the write-ahead log is \(size >> 20) MiB: nobody checkpoints, or a reader never ends",
-            mend: "tallypost never checkpoints: let the application do so (its default, wal_autocheckpoint, or PRAGMA wal_checkpoint)")
+            level: .warning, check: "log",
+            message: "the write-ahead log is \(size >> 20) MiB: nobody checkpoints, or a reader never ends",
+            mend:
+                "tallypost never checkpoints: let the application do so (its default, wal_autocheckpoint, or PRAGMA wal_checkpoint)"
+        )
     }
 }

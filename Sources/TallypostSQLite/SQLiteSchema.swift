@@ -9,6 +9,7 @@ public final class SQLiteSchema: SchemaKeeper {
         self.path = path
     }
 
+    /// Makes the file when it is not there, and sets WAL mode, which stays with the file.
     public func migrate() throws(StoreError) -> MigrationReport {
         let connection = try SQLiteConnection(path: path, mode: .creating)
         let before = try SchemaVersion.read(on: connection)

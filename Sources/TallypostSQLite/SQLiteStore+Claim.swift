@@ -39,8 +39,20 @@ extension SQLiteStore {
                 batch.tasks.append(task)
             }
         }
+        remember(chosen)
         return batch
     }
+
+    /// Which key each task in flight holds, so that its settlement says where a successor may be due. A hint: what is
+    /// forgotten is found by the walk over the keys.
+    private func remember(_ chosen: [ClaimCandidate]) {
+        if keysInFlight.count > Self.mostKeysRemembered { keysInFlight.removeAll() }
+        for candidate in chosen {
+            if let key = candidate.key { keysInFlight[candidate.id] = key }
+        }
+    }
+
+    private static let mostKeysRemembered = 50_000
 
     private func demandsToServe(
         _ request: ClaimRequest, _ statements: StoreStatements
@@ -71,8 +83,7 @@ extension SQLiteStore {
                 choice.offer(
                     ClaimCandidate(
                         id: row.integer(0), type: lane.type, runAt: Timestamp(milliseconds: row.integer(1)),
-                        priority: lane.priority,
-                        isHead: false))
+                        priority: lane.priority))
             }
         }
     }
@@ -87,7 +98,7 @@ extension SQLiteStore {
             guard head.isFree, head.runAt <= now, choice.wants(head.type) else { return false }
             if offered.insert(head.id).inserted {
                 choice.offer(
-                    ClaimCandidate(id: head.id, type: head.type, runAt: head.runAt, priority: head.priority, isHead: true))
+                    ClaimCandidate(id: head.id, type: head.type, runAt: head.runAt, priority: head.priority, key: head.key))
             }
             return true
         }

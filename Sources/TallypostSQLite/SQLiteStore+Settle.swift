@@ -10,10 +10,12 @@ extension SQLiteStore {
         while !rest.isEmpty {
             let part = rest.prefix(Self.rowsPerTransaction)
             rest = rest.dropFirst(part.count)
-            let (missed, keys) = try session.connection.write { () throws(StoreError) in
+            let missed = try session.connection.write { () throws(StoreError) in
                 try Self.write(part, session.statements)
             }
-            hintedKeys.formUnion(keys)
+            for outcome in part {
+                if let key = keysInFlight.removeValue(forKey: outcome.id) { hintedKeys.insert(key) }
+            }
             for outcome in missed {
                 if try Self.wasSettled(outcome, session.statements) { continue }
                 settlement.late.append(outcome.id)
@@ -23,26 +25,19 @@ extension SQLiteStore {
         return settlement
     }
 
-    /// Outcomes whose row had moved on, and the ordering keys of those that had not.
+    /// Returns the outcomes whose row had moved on.
     private static func write(
         _ outcomes: ArraySlice<Outcome>, _ statements: StoreStatements
-    ) throws(StoreError) -> (missed: [Outcome], keys: [[UInt8]]) {
+    ) throws(StoreError) -> [Outcome] {
         let now = Timestamp.machineNow
         let nowText = now.iso8601
         var missed: [Outcome] = []
-        var keys: [[UInt8]] = []
         for outcome in outcomes {
             // First, while the row still says who held it.
             if let attempt = outcome.attempt { try record(attempt, of: outcome, at: nowText, statements) }
-            let statement = try bind(outcome, now: now, nowText: nowText, statements)
-            // A row comes back when one was hit: with its key, or an empty list of bytes.
-            guard let key = try statement.firstRow({ $0.bytes(0) ?? [] }) else {
-                missed.append(outcome)
-                continue
-            }
-            if !key.isEmpty { keys.append(key) }
+            if try bind(outcome, now: now, nowText: nowText, statements).run() == 0 { missed.append(outcome) }
         }
-        return (missed, keys)
+        return missed
     }
 
     private static func record(

@@ -1,6 +1,7 @@
 public import TallypostCore
 
 extension SQLiteStore {
+    /// Types and due times without an ordering key are exact; those of heads of keys come from a stretch of the keys at a time.
     public func survey() throws(StoreError) -> Survey {
         let session = try opened(for: "open_lanes")
         let statements = session.statements

@@ -6,22 +6,23 @@ extension SQLiteStore {
     /// inotify only says when to ask.
     public func waitForWork(timeout: TimeSpan, interrupt: Int32) throws(StoreError) -> Bool {
         let session = try opened(for: "data_version")
-        // Old events first, among them those of our own commits: what they told of is in the version.
-        _ = session.watch?.drain()
         let end = Instant.monotonic + timeout
+        // Old events first. Most are of our own commits, but one may be of a commit that cannot be seen yet.
+        var eagerUntil = Instant.monotonic
+        if session.watch?.drain() ?? false { eagerUntil = eagerUntil + Self.lookOut }
         while true {
             if try hasChanged(session) { return true }
-            let left = end - .monotonic
-            guard left > .zero else { return false }
+            let now = Instant.monotonic
+            guard now < end else { return false }
             // Asked between times too: a write through another mount or container makes no event here.
-            switch Self.wait(
-                on: session.watch?.descriptor, interrupt, for: min(left, session.watch == nil ? Self.poll : Self.lookOut))
-            {
+            let pause = session.watch == nil ? Self.poll : now < eagerUntil ? Self.eager : Self.lookOut
+            switch Self.wait(on: session.watch?.descriptor, interrupt, for: min(end - now, pause)) {
             case .interrupted: return false
             case .nothing: continue
             case .event:
                 guard session.watch?.drain() ?? false else { continue }
                 if try becomesVisible(session, until: end) { return true }
+                eagerUntil = .monotonic + Self.lookOut
             }
         }
     }
@@ -32,8 +33,10 @@ extension SQLiteStore {
     private static let lookOut = TimeSpan.milliseconds(100)
     /// The log is written before the commit can be seen: look again so often …
     private static let recheck = TimeSpan.microseconds(200)
-    /// … and for so long.
+    /// … and for so long; then, because the writer may be waiting for its disk in between, …
     private static let settling = TimeSpan.milliseconds(5)
+    /// … so often, until it is time for the next look anyway.
+    private static let eager = TimeSpan.milliseconds(2)
 
     private func hasChanged(_ session: Session) throws(StoreError) -> Bool {
         let version = try session.connection.dataVersion()

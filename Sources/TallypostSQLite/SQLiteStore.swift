@@ -12,11 +12,14 @@ public final class SQLiteStore: TaskStore {
 
     let path: String
     let pollOnly: Bool
+    private let patience: TimeSpan
     private var session: Session?
     /// Which of the demanded types goes first, so that none has the first place for ever.
     var turn = 0
     /// Ordering keys whose next task may be due: the one before it was settled here.
     var hintedKeys: Set<[UInt8]> = []
+    /// Tasks leased here, and the ordering keys they hold.
+    var keysInFlight: [Int64: [UInt8]] = [:]
     /// Where the claims are in their walk over the ordering keys.
     var claimWalk = KeyWalk()
     /// Where the surveys are in theirs.
@@ -41,20 +44,24 @@ public final class SQLiteStore: TaskStore {
     /// - Parameters:
     ///   - path: the database file. It must be there: `init` makes it.
     ///   - pollOnly: leave inotify alone and look for changes by `data_version` only.
-    public init(path: String, pollOnly: Bool = false) {
+    ///   - patience: how long to wait for the write lock before `.busy` is thrown.
+    public init(path: String, pollOnly: Bool = false, patience: TimeSpan = .seconds(5)) {
         self.path = path
+        self.patience = patience
         self.pollOnly = pollOnly
     }
 
+    /// Refuses a file that is not there or not in WAL mode; it neither makes nor changes one.
     public func open() throws(StoreError) {
         close()
-        let connection = try SQLiteConnection(path: path, mode: .existing)
+        let connection = try SQLiteConnection(path: path, mode: .existing, patience: patience)
         try SchemaVersion.require(on: connection)
         let statements = try StoreStatements(connection)
         let watch = pollOnly ? nil : DirectoryWatch(databaseFile: connection.filePath)
         session = Session(connection: connection, statements: statements, watch: watch)
     }
 
+    /// Leaves the write-ahead log as it is: checkpoints are the application's.
     public func close() {
         session = nil
         seenVersion = nil
@@ -72,6 +79,7 @@ public final class SQLiteStore: TaskStore {
 
     // MARK: Chores
 
+    /// Takes no lock.
     public func expiredLeases(limit: Int) throws(StoreError) -> [ExpiredLease] {
         let statement = try opened(for: "expired_leases").statements.expiredLeases
         try statement.bind(1, Timestamp.machineNow.iso8601)
@@ -83,12 +91,14 @@ public final class SQLiteStore: TaskStore {
         }
     }
 
+    /// Takes no lock; one step in an index.
     public func earliestLeaseEnd() throws(StoreError) -> Timestamp? {
         let statement = try opened(for: "earliest_lease").statements.earliestLease
         // No lease at all has ended already.
         return try statement.firstRow { $0.time(0) ?? Timestamp.machineNow }
     }
 
+    /// In transactions of ``rowsPerTransaction``; rows that no claim can use (a run_at that is no time, a word for a number) fail too.
     public func sweep(limit: Int) throws(StoreError) -> Int {
         let session = try opened(for: "end_overdue")
         let (overdue, misfits) = (session.statements.endOverdue, session.statements.setAside)
@@ -112,6 +122,7 @@ public final class SQLiteStore: TaskStore {
         return swept
     }
 
+    /// With an event, in one transaction.
     public func pause(route type: String, reason: String) throws(StoreError) {
         let session = try opened(for: "pause_route")
         let (pause, event) = (session.statements.pauseRoute, session.statements.recordEvent)

@@ -100,27 +100,27 @@ class Campaign:
         self.in_flight.update(keys)
         self.at_crashes.append(len(keys))
 
-    def progress(self, requests: int, within: float = 60) -> None:
-        """Waits until the receiver has got so many more requests."""
-        goal = len(self.receiver.requests) + requests
+    def progress(self, goal: int, within: float = 60) -> None:
+        """Waits until the receiver has got so many requests in all, and at least one more than now."""
+        goal = max(goal, len(self.receiver.requests) + 1)
         deadline = time.monotonic() + within
         while len(self.receiver.requests) < goal:
-            assert time.monotonic() < deadline, f"no progress; the relay's log:\n{self.relay.text()[-4000:]}"
+            assert time.monotonic() < deadline, f"no progress to {goal}; the relay's log:\n{self.relay.text()[-4000:]}"
             assert self.relay.is_running, f"the relay ended by itself; its log:\n{self.relay.text()[-4000:]}"
             time.sleep(0.0005)
 
-    def step(self) -> int:
-        """How many requests until the next crash: so many that the crashes are spread over four fifths of the drain."""
-        return self.choose.randint(1, max(2, 2 * (self.tasks * 4 // 5) // self.crashes))
+    def goals(self) -> list[int]:
+        """After how many requests to crash: anywhere in the first nine tenths of the drain."""
+        return sorted(self.choose.randrange(1, self.tasks * 9 // 10) for _ in range(self.crashes))
 
     def kill_relays(self) -> None:
         """kill -9, at any moment of a relay's life, that before it was ready included."""
-        for _ in range(self.crashes):
+        for goal in self.goals():
             self.relay.spawn()
             if self.choose.random() < 0.05:
                 time.sleep(self.choose.random() / 20)
             else:
-                self.progress(self.step())
+                self.progress(goal)
             self.relay.kill()
             # The kernel has closed its connections; whatever it had sent has come when the receiver has seen that.
             eventually(lambda: not self.receiver.connections, 10, "the connections of a dead process")
@@ -130,8 +130,8 @@ class Campaign:
     def crash_postgres(self, server: PrivateServer) -> None:
         """`pg_ctl stop -m immediate` and a start, under a relay that goes on running."""
         self.relay.start()
-        for _ in range(self.crashes):
-            self.progress(self.step())
+        for goal in self.goals():
+            self.progress(goal)
             server.stop("immediate")
             self.database.close()
             # What is in flight is answered, and cannot be written. The relay stands still while we look.

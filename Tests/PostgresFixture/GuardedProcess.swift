@@ -16,7 +16,8 @@ final class GuardedProcess: Sendable {
     ///   - log: where its output goes.
     init(_ command: [String], signal: String, directory: String, log: String) throws {
         var ends: [Int32] = [-1, -1]
-        guard unsafe Glibc.pipe(&ends) == 0, fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0, fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0 else {
+        guard unsafe Glibc.pipe(&ends) == 0, fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0, fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0
+        else {
             throw FixtureError("no pipe: errno \(errno)")
         }
         let process = Process()

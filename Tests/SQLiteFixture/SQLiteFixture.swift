@@ -22,17 +22,22 @@ public final class SQLiteFixture: DatabaseFixture {
 
     deinit { try? FileManager.default.removeItem(atPath: directory) }
 
+    /// Inotify and all, as in the real relay.
     public func makeStore() throws -> any TaskStore {
         let store = SQLiteStore(path: path)
         try store.open()
         return store
     }
 
+    /// Not opened.
     public func makeUnopenedStore() throws -> any TaskStore { SQLiteStore(path: path) }
+    /// On a connection of its own.
     public func makeDesk() throws -> any TaskDesk { try SQLiteDesk(path: path) }
+    /// Of this file.
     public func makeKeeper() throws -> any SchemaKeeper { SQLiteSchema(path: path) }
 
-    public func insert(_ rows: [ColumnValues]) throws -> [Int64] {
+    /// One transaction of the application's connection.
+    @discardableResult public func insert(_ rows: [ColumnValues]) throws -> [Int64] {
         try application.withLock { application in
             try application.execute("BEGIN IMMEDIATE")
             do {
@@ -46,6 +51,7 @@ public final class SQLiteFixture: DatabaseFixture {
         }
     }
 
+    /// The same without its commit.
     public func insertAndRollBack(_ rows: [ColumnValues]) throws {
         try application.withLock { application in
             try application.execute("BEGIN IMMEDIATE")
@@ -69,20 +75,24 @@ public final class SQLiteFixture: DatabaseFixture {
         return id
     }
 
+    /// One statement.
     public func update(_ ids: [Int64], _ columns: ColumnValues) throws {
         let changes = columns.map { "\($0.key) = \(Self.literal($0.value))" }.joined(separator: ", ")
         let list = ids.map(String.init).joined(separator: ", ")
         try execute("UPDATE pending_tasks SET \(changes) WHERE id IN (\(list))")
     }
 
+    /// Through the application's connection.
     public func row(_ id: Int64) throws -> ColumnValues {
         try rows("pending_tasks", where: "id = \(id)").first ?? [:]
     }
 
+    /// Through the application's connection.
     public func attempts(of id: Int64) throws -> [ColumnValues] {
         try rows("task_attempts", where: "task_id = \(id) ORDER BY id")
     }
 
+    /// Drops our tables; the file stays in WAL mode.
     public func clear() throws {
         try execute(
             """
@@ -91,10 +101,12 @@ public final class SQLiteFixture: DatabaseFixture {
             """)
     }
 
+    /// On the application's connection.
     public func execute(_ sql: String) throws {
         try application.withLock { application in try application.execute(sql) }
     }
 
+    /// On the application's connection.
     public func query(_ sql: String) throws -> [[String?]] {
         try application.withLock { application in try application.query(sql) }
     }
@@ -114,7 +126,9 @@ public final class SQLiteFixture: DatabaseFixture {
     }
 
     private func rows(_ table: String, where condition: String) throws -> [ColumnValues] {
-        let columns = try query("SELECT name, type FROM pragma_table_info('\(table)')").map { (name: $0[0] ?? "", type: $0[1] ?? "") }
+        let columns = try query("SELECT name, type FROM pragma_table_info('\(table)')").map {
+            (name: $0[0] ?? "", type: $0[1] ?? "")
+        }
         let list = columns.map { column in
             ColumnValue.timeColumns.contains(column.name)
                 ? "CAST(round((julianday(\(column.name)) - 2440587.5) * 86400000.0) AS INTEGER) * 1000" : column.name

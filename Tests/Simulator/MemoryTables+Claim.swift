@@ -49,8 +49,9 @@ extension MemoryTables {
                 row.image.status = .known(.processing)
                 row.image.attempts += 1
                 row.image.epoch += 1
-                row.image.leaseEnd =
-                    now + max(lease, row.timeoutSeconds.map { .seconds(Int64($0)) + RoutePolicy.leaseMargin } ?? .zero)
+                // A time that no row may have is not waited for: the row is to be set aside.
+                let own = row.timeoutSeconds.flatMap { (1...ClaimedTask.longestTimeoutSeconds).contains($0) ? $0 : nil }
+                row.image.leaseEnd = now + max(lease, own.map { .seconds(Int64($0)) + RoutePolicy.leaseMargin } ?? .zero)
                 row.image.relay = request.relay
                 row.startedAt = now
             }

@@ -41,6 +41,8 @@ final class RelayProcess {
     var barrenTurns = 0
     /// Types that it has paused because of a 410, until somebody resumes them.
     var goneTypes: [String] = []
+    /// Leases that it was told of and has not handed in an outcome for, by task.
+    var owed: [Int64: Int64] = [:]
     /// When it must have finished; nil: it was not asked to stop.
     var stopBy: Int64?
     /// Its mind has heard of it.

@@ -1,10 +1,11 @@
 /// What happened, in numbers: cheap to note, hashed for the test of determinism, readable when it is shown.
 struct TraceEvent {
-    enum Kind: UInt8 {
+    enum Kind: UInt8, CaseIterable {
         case inserted, began, rolledBack, retriedByPerson, cancelledByPerson, pausedByPerson, resumedByPerson
         case started, crashed, froze, thawed, stopAsked, reconfigured, finished
         case ordered, listens, opened, openFailed, orderDone, orderFailed, woken
-        case claimed, completed, waiting, retried, failed, timedOut, released, late, swept, zombie
+        case claimed, completed, waiting, retried, failed, timedOut, released, late, swept, recovered
+        case storeFault, zombie
         case sent, arrived, answered2xx, answeredOther, unanswered, routePaused
         case databaseAway, databaseBack, moodChanged, calm, allStopAsked
     }
@@ -58,6 +59,9 @@ extension TraceEvent: CustomStringConvertible {
         case .released: "task \(a) released, epoch \(b)"
         case .late: "outcome of task \(a) came too late"
         case .swept: "task \(a) swept"
+        case .recovered: "takes up task \(a), whose lease of relay-\(b) ran out"
+        case .storeFault: ["its line breaks", "its line breaks behind a statement", "its line breaks before a statement that arrives later",
+                           "the database is busy", "the database takes no writes"][Int(a)]
         case .zombie: "a statement thought lost is carried out"
         case .sent: "sends task \(a), epoch \(b)"
         case .arrived: "task \(a), epoch \(b), reached its receiver"
@@ -88,6 +92,8 @@ struct Trace {
 
     private(set) var hash: UInt64 = 0
     private(set) var count = 0
+    /// How often each kind of event came.
+    private(set) var counts = [Int](repeating: 0, count: TraceEvent.Kind.allCases.count)
     private var ring: [TraceEvent] = []
     /// Where every event is shown as it happens.
     let show: (@Sendable (String) -> Void)?
@@ -104,6 +110,7 @@ struct Trace {
         }
         if ring.count < Self.kept { ring.append(event) } else { ring[count % Self.kept] = event }
         count += 1
+        counts[Int(event.kind.rawValue)] += 1
         show?(event.description)
     }
 

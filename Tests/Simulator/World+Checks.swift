@@ -64,6 +64,9 @@ extension World {
         guard let row = database.row(change.id) else { return }
         if let type = row.type, database.pausedRoutes[type] != nil { violated("task \(row.id) was claimed, and its route is paused") }
         if row.image.runAt > database.now { violated("task \(row.id) was claimed before it was due") }
+        if let most = mostAttempts(of: row), most > 0, row.image.attempts > most {
+            violated("attempt \(row.image.attempts) of task \(row.id) begins, and \(most) is the most")
+        }
         guard let key = row.orderingKey else { return }
         for other in database.rows where other.orderingKey == key && other.id != row.id {
             if other.image.status.isInFlight { violated("task \(row.id) was leased while task \(other.id) of its key is in flight") }
@@ -80,6 +83,7 @@ extension World {
             return
         }
         let isOwn = held.process == process.number
+        if !isOwn { note(.recovered, process, outcome.id, Int64(held.process)) }
         if !isOwn, database.now <= held.end {
             violated("relay-\(process.number) settled task \(outcome.id), whose lease of relay-\(held.process) had not ended")
         }
@@ -103,6 +107,12 @@ extension World {
             violated("task \(outcome.id) is due again only after its deadline")
         }
         if outcome.status == .timeout { checkDeadlinePassed(change.id, outcome) }
+    }
+
+    /// Nil while relays may have different routes and so different opinions.
+    func mostAttempts(of row: MemoryRow) -> Int? {
+        if let own = row.maxAttempts { return own }
+        return scenario.removesRoutes ? nil : row.type.flatMap { scenario.routes[$0]?.maxAttempts }
     }
 
     /// The relay's idea of the database's clock may be a little off, never much.

@@ -62,13 +62,13 @@ extension World {
             if row.image.epoch != task.epoch || row.image.status != .known(.processing) {
                 violated("\(who), and the task is \(row.image.status.word ?? "NULL") in epoch \(row.image.epoch)")
             }
-            let attempts = row.maxAttempts ?? row.type.flatMap { scenario.routes[$0]?.maxAttempts } ?? 0
-            if attempts > 0, task.attempt > attempts { violated("\(who): attempt \(task.attempt) of \(attempts)") }
+            if let most = mostAttempts(of: row), most > 0, task.attempt > most { violated("\(who): attempt \(task.attempt) of \(most)") }
         }
         if databaseTime + delivery.timeout > held.end { violated("\(who), though its lease can end before the request does") }
         if let deadline = effectiveDeadline(of: task.id), databaseTime > deadline + Self.clockTolerance {
             violated("\(who), \((databaseTime - deadline).milliseconds) ms after its deadline")
         }
+        if !process.relay.reachesStore { violated("\(who), while it cannot reach its database") }
         if process.goneTypes.contains(task.type) { violated("\(who), though a receiver of its type said 410") }
         let channel = "\(task.type) \(delivery.origin.host)"
         counts[channel, default: 0] += 1
@@ -85,6 +85,10 @@ extension World {
                     violated("relay-\(process.number) stopped and keeps the lease of task \(lease.id)")
                 }
             }
+        }
+        let inTime = process.stopBy.map { time < $0 - 10 * millisecond } ?? true
+        if inTime, let id = process.owed.keys.min() {
+            violated("relay-\(process.number) finished in time and handed in nothing for task \(id)")
         }
         guard process.stopBy == nil else { return }
         guard process.drains else {
@@ -112,12 +116,16 @@ extension World {
 
     func checkOrder(_ run: StoreRun, _ event: RelayEvent, of process: RelayProcess) {
         process.takesOrder = true
+        if case .open = run.command { process.idleOrders = 0 }
         guard case .order(let order) = run.command, case .storeDone(let report) = event else { return }
+        for outcome in order.outcomes where process.owed[outcome.id] == outcome.epoch { process.owed[outcome.id] = nil }
+        // A task leased anew is owed anew: the answer to the lost lease is nobody's.
+        for task in report.batch?.tasks ?? [] { process.owed[task.id] = task.epoch }
         for task in report.batch?.tasks ?? [] { ledger.leases[LeaseID(id: task.id, epoch: task.epoch)]?.isKnown = true }
         let broughtNothing =
             order.outcomes.isEmpty && order.pauses.isEmpty && (report.batch?.tasks.isEmpty ?? true) && (report.swept ?? 0) == 0
             && (report.expired?.isEmpty ?? true)
-        guard broughtNothing else { return }
+        guard broughtNothing, report.failure == nil, scenario.falseAlarms == 0 else { return }
         if time - process.idleSince > second || process.idleSince < changedAt {
             process.idleSince = time
             process.idleOrders = 0
@@ -129,7 +137,7 @@ extension World {
     }
 
     /// Orders of one relay within a second that bring nothing, while nothing changes in the database.
-    static let mostIdleOrders = 12
+    static let mostIdleOrders = 25
 
     /// The bounds of its memory.
     func checkBounds(of process: RelayProcess) {
@@ -142,6 +150,11 @@ extension World {
         if relay.inFlightCount > limits.inFlight { violated("relay-\(process.number) has \(relay.inFlightCount) requests in flight") }
         if relay.inFlightCount != process.openFlights.count + process.answers.count {
             violated("relay-\(process.number) counts \(relay.inFlightCount) requests in flight; there are \(process.openFlights.count)")
+        }
+        if process.isStopping, process.takesOrder, relay.reachesStore, relay.unsettledCount == 0,
+            let (id, epoch) = process.owed.filter({ ledger.leases[LeaseID(id: $0, epoch: $1)]?.sends == 0 }).min(by: { $0.key < $1.key })
+        {
+            violated("relay-\(process.number) stops and keeps task \(id), epoch \(epoch), which it has not sent")
         }
         let most = limits.heldTasks + 3 * limits.choreBatch + limits.claimBatch + limits.settleBatch
         if relay.unsettledCount > most { violated("relay-\(process.number) keeps \(relay.unsettledCount) outcomes") }

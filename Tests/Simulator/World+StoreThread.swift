@@ -65,8 +65,10 @@ extension World {
 
     private func drawFault(_ step: StoreStep, _ process: RelayProcess) -> MemoryStore.Fault {
         let lost = StoreError(kind: .connection, code: "08006", operation: "simulated", message: "the line broke")
-        switch random.int(0...5) {
-        case 0, 1: return .after(lost)
+        let kind = random.pick([0, 0, 1, 1, 2, 3, 4])
+        note(.storeFault, process, Int64(kind))
+        switch kind {
+        case 1: return .after(lost)
         case 2:
             // The line breaks, and the statement is carried out all the same, later.
             queue.plan(.zombie(step, process: process.number), at: time + random.span(0...5_000) * millisecond)

@@ -143,6 +143,8 @@ public struct SimulationReport: Sendable {
     public let sent: Int
     /// Tasks that the application committed.
     public let tasks: Int
+    /// What happened how often, by name.
+    public let counts: [(name: String, count: Int)]
     /// Of everything that happened: the same for the same seed, in every process.
     public let traceHash: UInt64
     /// The rule that was broken; nil when all held.
@@ -171,6 +173,7 @@ public enum Simulation {
         world.play()
         return SimulationReport(
             seed: seed, steps: world.steps, duration: TimeSpan(nanoseconds: world.time), sent: world.flights.count,
-            tasks: world.ledger.committed, traceHash: world.trace.hash, broken: world.broken, lastEvents: world.trace.last)
+            tasks: world.ledger.committed,
+            counts: TraceEvent.Kind.allCases.map { ("\($0)", world.trace.counts[Int($0.rawValue)]) }, traceHash: world.trace.hash, broken: world.broken, lastEvents: world.trace.last)
     }
 }

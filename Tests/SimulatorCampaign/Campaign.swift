@@ -66,6 +66,7 @@ import TallypostCore
                 group.addTask { while let seed = tally.nextSeed() { tally.add(Simulation.play(seed: seed)) } }
             }
         }
+        print(tally.counts)
         print(tally.summary)
         return tally.findings
     }
@@ -81,6 +82,7 @@ final class Tally: Sendable {
         var tasks = 0
         var sent = 0
         var findings = 0
+        var counts: [(name: String, count: Int)] = []
         /// Of all hashes: the same whatever the order of the seeds.
         var hash: UInt64 = 0
     }
@@ -95,6 +97,9 @@ final class Tally: Sendable {
     }
 
     var findings: Int { sums.withLock { $0.findings } }
+
+    /// What happened how often.
+    var counts: String { sums.withLock { sums in sums.counts.map { "\($0.name) \($0.count)" }.joined(separator: ", ") } }
 
     func nextSeed() -> UInt64? {
         sums.withLock { sums in
@@ -112,6 +117,8 @@ final class Tally: Sendable {
             sums.tasks += report.tasks
             sums.sent += report.sent
             sums.hash &+= report.traceHash
+            if sums.counts.isEmpty { sums.counts = report.counts.map { ($0.name, 0) } }
+            for index in report.counts.indices { sums.counts[index].count += report.counts[index].count }
             if report.broken != nil { sums.findings += 1 }
             return sums.done
         }

@@ -8,7 +8,9 @@ import Testing
     func `leases that ran out are told, the oldest first`(engine: Engine) throws {
         try engine.withFixture { database in
             let store = try database.makeStore()
-            let ids = try database.insert([["type": "mail", "max_attempts": 3], ["type": "mail"], ["type": "mail"], ["type": "mail"]])
+            let ids = try database.insert([
+                ["type": "mail", "max_attempts": 3], ["type": "mail"], ["type": "mail"], ["type": "mail"],
+            ])
             #expect(try store.claim("mail", relay: "relay-9").count == 4)
             #expect(try store.expiredLeases(limit: 10).isEmpty)
             try database.update([ids[0]], ["lease_expires_at": .fromNow(.minutes(-1))])

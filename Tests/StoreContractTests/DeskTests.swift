@@ -75,7 +75,10 @@ import Testing
             let (store, desk) = (try database.makeStore(), try database.makeDesk())
             let ids = try database.insert(
                 TaskStatus.allCases.map {
-                    ["type": "mail", "status": .text($0.rawValue), "attempts": 8, "run_at": .fromNow(.hours(-3)), "lease_epoch": 8]
+                    [
+                        "type": "mail", "status": .text($0.rawValue), "attempts": 8, "run_at": .fromNow(.hours(-3)),
+                        "lease_epoch": 8,
+                    ]
                 })
             let final = zip(ids, TaskStatus.allCases).filter(\.1.isFinal).map(\.0)
             #expect(try desk.count(TaskFilter(), for: .retry) == 4)
@@ -171,7 +174,8 @@ import Testing
                 ["type": "mail", "ordering_key": "c-1", "run_at": .fromNow(.minutes(-30))],
                 ["type": "mail", "ordering_key": "c-1"],
                 ["type": "mail", "run_at": .fromNow(.minutes(-5))], ["type": "mail", "run_at": .fromNow(.minutes(-4))],
-                ["type": "mail", "run_at": .fromNow(.minutes(-3)), "priority": 9], ["type": "mail", "run_at": .fromNow(.hours(1))],
+                ["type": "mail", "run_at": .fromNow(.minutes(-3)), "priority": 9],
+                ["type": "mail", "run_at": .fromNow(.hours(1))],
             ])
             let behind = try #require(try desk.explain(id: ids[1]))
             #expect(behind.keyHolder?.id == ids[0])

@@ -123,7 +123,8 @@ import Testing
         try engine.withFixture { database in
             let store = try database.makeStore()
             let ids = try database.insert([
-                ["type": "mail", "ordering_key": "c-1", "status": .text(status.rawValue)], ["type": "mail", "ordering_key": "c-1"],
+                ["type": "mail", "ordering_key": "c-1", "status": .text(status.rawValue)],
+                ["type": "mail", "ordering_key": "c-1"],
             ])
             #expect(try store.claim("mail").map(\.id) == [ids[1]])
         }

@@ -70,7 +70,9 @@ import Testing
             let before = try database.query(old)
             let report = try database.makeKeeper().migrate()
             #expect(try database.query(old) == before)
-            #expect(report.adopted.contains("run_at") && report.adopted.contains("lease_epoch") && !report.adopted.contains("payload"))
+            #expect(
+                report.adopted.contains("run_at") && report.adopted.contains("lease_epoch") && !report.adopted.contains("payload")
+            )
             #expect(report.notes.contains { $0.contains("'done'") })
             #expect(try database.makeKeeper().migrate().adopted.isEmpty)
 
@@ -84,7 +86,8 @@ import Testing
             _ = try store.settle(tasks.map(\.completed))
 
             // New rows get what the old ones lack.
-            try database.execute("INSERT INTO pending_tasks (id, type, payload, status, priority) VALUES (21, 'mail', '{}', 'pending', 0)")
+            try database.execute(
+                "INSERT INTO pending_tasks (id, type, payload, status, priority) VALUES (21, 'mail', '{}', 'pending', 0)")
             let new = try #require(try store.claim("mail", thorough: true).first)
             #expect(new.id == 21)
             #expect(new.idempotencyKey.utf8.count >= 32)

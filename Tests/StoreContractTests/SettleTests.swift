@@ -155,7 +155,8 @@ import Testing
             try database.expireLeases(of: [lost.id])
             let expired = try #require(try quick.expiredLeases(limit: 10).first)
             try quick.settle(
-                Outcome(id: expired.id, epoch: expired.epoch, change: .retry(after: .zero, responseStatus: nil, error: "lease lost")))
+                Outcome(
+                    id: expired.id, epoch: expired.epoch, change: .retry(after: .zero, responseStatus: nil, error: "lease lost")))
             let held = try #require(try quick.claim("mail", relay: "relay-2", thorough: true).first)
             #expect(held.epoch == 2)
             let before = try database.row(lost.id)
@@ -170,7 +171,8 @@ import Testing
     }
 
     @Test(arguments: Engine.allCases, Outcome.Change.examples)
-    func `an outcome that was written counts as written again, and is written once`(engine: Engine, change: Outcome.Change) throws {
+    func `an outcome that was written counts as written again, and is written once`(engine: Engine, change: Outcome.Change) throws
+    {
         try engine.withFixture { database in
             let store = try database.makeStore()
             let task = try claimOne(store, database)
@@ -203,7 +205,10 @@ import Testing
             let task = try claimOne(store, database)
             try database.update([task.id], ["status": "cancelled"])
             #expect(try store.settle(task.completed).late == [task.id])
-            #expect(try store.settle(Outcome(id: task.id + 1_000, epoch: 1, change: .released(after: .zero))).late == [task.id + 1_000])
+            #expect(
+                try store.settle(Outcome(id: task.id + 1_000, epoch: 1, change: .released(after: .zero))).late == [
+                    task.id + 1_000
+                ])
             #expect(try database.value("status", of: task.id) == "cancelled")
         }
     }

@@ -59,10 +59,12 @@ import Testing
     @Test func `the application inserts, gets its token, dedupes, chains and wakes the relay`() throws {
         let database = try PostgresFixture(.relayRole)
         let application = try PostgresSession(url: database.url(of: .app))
-        let first = try application.query("INSERT INTO pending_tasks (type, payload) VALUES ('mail', '{\"n\":1}') RETURNING id, signal_token")
+        let first = try application.query(
+            "INSERT INTO pending_tasks (type, payload) VALUES ('mail', '{\"n\":1}') RETURNING id, signal_token")
         #expect((first[0][1] ?? "").utf8.count >= 43)
         let id = try #require(first[0][0])
-        let insert = "INSERT INTO pending_tasks (type, idempotency_key) VALUES ('mail', 'k') ON CONFLICT (idempotency_key) DO NOTHING RETURNING id"
+        let insert =
+            "INSERT INTO pending_tasks (type, idempotency_key) VALUES ('mail', 'k') ON CONFLICT (idempotency_key) DO NOTHING RETURNING id"
         #expect(try application.query(insert).count == 1)
         #expect(try application.query(insert).isEmpty)
         let next = try application.query("INSERT INTO pending_tasks (type, run_after) VALUES ('mail', \(id)) RETURNING status")
@@ -83,7 +85,9 @@ import Testing
         try database.insert(["type": "mail", "payload": "[1]"])
         let session = try PostgresSession(url: database.url(of: .report))
         #expect(try session.query("SELECT type, payload, status FROM pending_tasks") == [["mail", "[1]", "pending"]])
-        for table in ["task_attempts", "task_events", "task_routes"] { #expect(try session.query("SELECT * FROM \(table)").isEmpty) }
+        for table in ["task_attempts", "task_events", "task_routes"] {
+            #expect(try session.query("SELECT * FROM \(table)").isEmpty)
+        }
     }
 
     @Test func `roles that do not exist are named, with the mend, and nothing is granted`() throws {

@@ -182,6 +182,6 @@ private func decode(_ line: String) throws -> Line { try JSONDecoder().decode(Li
         (4_107_542_399_999_999, "2100-02-28T23:59:59.999Z"), (1_709_164_800_000_000, "2024-02-29T00:00:00.000Z"),
     ])
     func `times are written in UTC`(microseconds: Int64, text: String) {
-        #expect(UTCText(Timestamp(microseconds: microseconds)).description == text)
+        #expect(Timestamp(microseconds: microseconds).iso8601 == text)
     }
 }

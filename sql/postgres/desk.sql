@@ -94,7 +94,8 @@ ORDER BY other.in_flight_key IS NULL, other.id LIMIT 1
 SELECT (SELECT count(*) FROM pending_tasks other
         WHERE other.type = task.type AND other.ordering_key IS NULL AND other.dispatchable AND other.status = 'pending'
           AND other.id <> task.id AND other.run_at <= clock_timestamp()
-          AND (other.run_at - other.priority * interval '1 minute', other.id) < (task.run_at - task.priority * interval '1 minute', task.id)),
+          AND (extract(epoch FROM other.run_at)::float8 - 60.0 * other.priority, other.id)
+              < (extract(epoch FROM task.run_at)::float8 - 60.0 * task.priority, task.id)),
        clock_timestamp(), task.run_at, task.lease_expires_at
 FROM pending_tasks task WHERE task.id = $1::bigint
 

@@ -29,34 +29,38 @@ CROSS JOIN LATERAL (
 
 -- name: claim_due
 -- Lanes: $1 types, $2 priorities, $3 limits, $4 leases in milliseconds, $5 and $6 marks (run_at, id) behind which nothing is
--- looked for; $7 limit of all, $8 relay. Waiting makes up for priority at one minute a step. Rows being sent stay in the index
--- (see v0001) and are passed over, as are final rows of an adopted table; a status that nobody knows is claimed, to be set aside.
+-- looked for; $7 limit of all, $8 relay, $9 bytes of payload after which no further row
+-- is taken. Waiting makes up for priority at one minute a step. Rows being sent stay in the index (see v0001) and are passed over, as are final rows of an adopted table; a status that nobody knows is claimed, to be set aside.
+-- The casts are for adopted tables, whose payload may be jsonb, whose key a uuid; on our own they cost nothing.
 WITH lane AS MATERIALIZED (
     SELECT * FROM unnest($1::text[], $2::integer[], $3::integer[], $4::bigint[], $5::timestamptz[], $6::bigint[])
         AS lane (type, priority, wanted, lease_ms, mark_at, mark_id)
     WHERE NOT EXISTS (SELECT FROM task_routes paused WHERE paused.type = lane.type)
 ), candidate AS MATERIALIZED (
     SELECT found.id, found.status, lane.type, lane.wanted, lane.lease_ms,
-           found.run_at - lane.priority * interval '1 minute' AS turn
+           found.bytes, extract(epoch FROM found.run_at)::float8 - 60.0 * lane.priority AS turn
     FROM lane CROSS JOIN LATERAL (
-        SELECT t.id, t.status, t.run_at FROM pending_tasks t
+        SELECT t.id, t.status, t.run_at, octet_length(t.payload::text) AS bytes FROM pending_tasks t
         WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority
           AND (t.run_at, t.id) > (lane.mark_at, lane.mark_id) AND t.run_at <= now()
           AND (t.status = 'pending' OR (t.status IN ('processing', 'blocked', 'waiting', 'completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE)
         ORDER BY t.run_at, t.id LIMIT lane.wanted FOR UPDATE SKIP LOCKED) found
 ), due AS MATERIALIZED (
     SELECT id, status, lease_ms
-    FROM (SELECT *, row_number() OVER (PARTITION BY type ORDER BY turn, id) AS place FROM candidate) AS placed
-    WHERE place <= wanted ORDER BY turn, id LIMIT $7::integer
+    FROM (SELECT *, row_number() OVER (PARTITION BY type ORDER BY turn, id) AS place,
+                 coalesce(sum(bytes) OVER (ORDER BY turn, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+          FROM candidate) AS placed
+    WHERE place <= wanted AND bytes_before < $9::bigint ORDER BY turn, id LIMIT $7::integer
 )
 UPDATE pending_tasks t
-SET status = 'processing', attempts = coalesce(t.attempts, 0) + 1,
+SET status = 'processing', attempts = least(coalesce(t.attempts, 0), 2147483646) + 1,
     lease_epoch = coalesce(t.lease_epoch, 0) + 1, leased_by = $8::text, started_at = now(),
-    lease_expires_at = now() + greatest(due.lease_ms, (t.timeout_seconds + 30) * 1000::bigint) * interval '1 millisecond'
+    lease_expires_at = now() + greatest(due.lease_ms, (least(t.timeout_seconds, 86400) + 30::bigint) * 1000) * interval '1 millisecond'
 FROM due WHERE t.id = due.id
-RETURNING t.id, t.lease_epoch, t.type, t.attempts, due.status, t.payload::text, t.idempotency_key::text, t.subject::text,
-    t.target_url, t.headers::text, t.run_at, t.created_at, t.deadline_at, t.priority, t.ordering_key::text, t.max_attempts,
-    t.timeout_seconds, t.wait_for_signal, t.signal_token, t.traceparent, t.checkpoint::text
+RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.payload::text, t.idempotency_key::text, t.subject::text,
+    t.target_url::text, t.headers::text, t.run_at::timestamptz, t.created_at::timestamptz, t.deadline_at::timestamptz, t.priority,
+    t.ordering_key::text, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
+    t.signal_token::text, t.traceparent::text, t.checkpoint::text
 
 -- name: key_heads
 -- The first task of each of at most $2 ordering keys from key $1 on, and whether it could be claimed were it due. One step in
@@ -79,8 +83,8 @@ FROM head JOIN pending_tasks t ON t.id = head.id
 ORDER BY head.n
 
 -- name: claim_heads
--- The heads of keys $1, of types $2 (limits $3, leases $4 in milliseconds), at most $5, for relay $6. The unique index
--- pending_tasks_key_in_flight stands behind the condition that nothing else of a key is in flight.
+-- The heads of keys $1, of types $2 (limits $3, leases $4 in milliseconds), at most $5, for relay $6; $7 bytes of
+-- payload after which no further row is taken. The unique index pending_tasks_key_in_flight stands behind the condition that nothing else of a key is in flight.
 WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::integer[], $4::bigint[]) AS wanted (type, wanted, lease_ms)
     WHERE NOT EXISTS (SELECT FROM task_routes paused WHERE paused.type = wanted.type)
@@ -90,24 +94,28 @@ WITH wanted AS MATERIALIZED (
         SELECT t.id FROM pending_tasks t WHERE t.holds_key AND t.ordering_key = key.ordering_key ORDER BY t.id LIMIT 1) first
     WHERE NOT EXISTS (SELECT FROM pending_tasks other WHERE other.in_flight_key = key.ordering_key)
 ), candidate AS MATERIALIZED (
-    SELECT t.id, t.status, wanted.type, wanted.wanted, wanted.lease_ms, t.run_at - t.priority * interval '1 minute' AS turn
+    SELECT t.id, t.status, wanted.type, wanted.wanted, wanted.lease_ms, octet_length(t.payload::text) AS bytes,
+           extract(epoch FROM t.run_at)::float8 - 60.0 * t.priority AS turn
     FROM head JOIN pending_tasks t ON t.id = head.id JOIN wanted ON wanted.type = t.type
     WHERE t.run_at <= now()
       AND (t.status IN ('processing', 'blocked', 'waiting', 'completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE
     FOR UPDATE OF t SKIP LOCKED
 ), due AS MATERIALIZED (
     SELECT id, status, lease_ms
-    FROM (SELECT *, row_number() OVER (PARTITION BY type ORDER BY turn, id) AS place FROM candidate) AS placed
-    WHERE place <= wanted ORDER BY turn, id LIMIT $5::integer
+    FROM (SELECT *, row_number() OVER (PARTITION BY type ORDER BY turn, id) AS place,
+                 coalesce(sum(bytes) OVER (ORDER BY turn, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+          FROM candidate) AS placed
+    WHERE place <= wanted AND bytes_before < $7::bigint ORDER BY turn, id LIMIT $5::integer
 )
 UPDATE pending_tasks t
-SET status = 'processing', attempts = coalesce(t.attempts, 0) + 1,
+SET status = 'processing', attempts = least(coalesce(t.attempts, 0), 2147483646) + 1,
     lease_epoch = coalesce(t.lease_epoch, 0) + 1, leased_by = $6::text, started_at = now(),
-    lease_expires_at = now() + greatest(due.lease_ms, (t.timeout_seconds + 30) * 1000::bigint) * interval '1 millisecond'
+    lease_expires_at = now() + greatest(due.lease_ms, (least(t.timeout_seconds, 86400) + 30::bigint) * 1000) * interval '1 millisecond'
 FROM due WHERE t.id = due.id
-RETURNING t.id, t.lease_epoch, t.type, t.attempts, due.status, t.payload::text, t.idempotency_key::text, t.subject::text,
-    t.target_url, t.headers::text, t.run_at, t.created_at, t.deadline_at, t.priority, t.ordering_key::text, t.max_attempts,
-    t.timeout_seconds, t.wait_for_signal, t.signal_token, t.traceparent, t.checkpoint::text
+RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.payload::text, t.idempotency_key::text, t.subject::text,
+    t.target_url::text, t.headers::text, t.run_at::timestamptz, t.created_at::timestamptz, t.deadline_at::timestamptz, t.priority,
+    t.ordering_key::text, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
+    t.signal_token::text, t.traceparent::text, t.checkpoint::text
 
 -- name: record_attempts
 -- Attempts of tasks whose lease still holds: $1 ids, $2 epochs, $3 numbers, $4 durations in milliseconds, $5 HTTP statuses,

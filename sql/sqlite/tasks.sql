@@ -39,7 +39,7 @@ SELECT id, lease_epoch, type, attempts, status, payload, coalesce(idempotency_ke
        headers, run_at_ms, CAST(round((julianday(created_at) - 2440587.5) * 86400000.0) AS INTEGER), deadline_at_ms, priority,
        ordering_key, max_attempts, timeout_seconds, wait_for_signal, signal_token, traceparent, checkpoint
 FROM pending_tasks
-WHERE id = ?1 AND ordering_key IS NULL AND claimable AND run_at_ms <= ?2;
+WHERE id = ?1 AND ordering_key IS NULL AND is_open AND run_at_ms <= ?2;
 -- And its lease: ?2 attempts, ?3 epoch, ?4 its end, ?5 relay, ?6 now.
 UPDATE pending_tasks
 SET status = 'processing', attempts = ?2, lease_epoch = ?3, lease_expires_at = ?4, leased_by = ?5, started_at = ?6
@@ -70,7 +70,7 @@ SELECT id, lease_epoch, type, attempts, status, payload, coalesce(idempotency_ke
        headers, run_at_ms, CAST(round((julianday(created_at) - 2440587.5) * 86400000.0) AS INTEGER), deadline_at_ms, priority,
        ordering_key, max_attempts, timeout_seconds, wait_for_signal, signal_token, traceparent, checkpoint
 FROM pending_tasks AS task
-WHERE id = ?1 AND ordering_key IS NOT NULL AND claimable AND run_at_ms <= ?2
+WHERE id = ?1 AND ordering_key IS NOT NULL AND is_open AND run_at_ms <= ?2
   AND NOT EXISTS (SELECT 1 FROM pending_tasks AS other
                   WHERE other.ordering_key = task.ordering_key AND other.holds_key AND other.id < task.id)
   AND NOT EXISTS (SELECT 1 FROM pending_tasks AS other
@@ -86,8 +86,7 @@ FROM pending_tasks WHERE id = ?1 AND lease_epoch = ?2 AND status = 'processing';
 -- Task ?1 in epoch ?2 is done: ?3 HTTP status, ?4 result, ?5 now.
 UPDATE pending_tasks
 SET status = 'completed', response_status = ?3, result = ?4, finished_at = ?5, lease_expires_at = NULL
-WHERE id = ?1 AND lease_epoch = ?2 AND status = 'processing'
-RETURNING ordering_key;
+WHERE id = ?1 AND lease_epoch = ?2 AND status = 'processing';
 
 -- name: settle_other
 -- Task ?1 in epoch ?2 goes to status ?3: ?4 HTTP status, ?5 error, ?6 finished_at, ?7 when a task that goes back is due, in
@@ -104,8 +103,7 @@ SET status = ?3,
     blocks_key = ?8,
     leased_by = CASE WHEN ?7 IS NULL THEN leased_by END,
     lease_expires_at = NULL
-WHERE id = ?1 AND lease_epoch = ?2 AND status = 'processing'
-RETURNING ordering_key;
+WHERE id = ?1 AND lease_epoch = ?2 AND status = 'processing';
 
 -- name: settled_before
 -- Whether an earlier try wrote this outcome (task ?1, epoch ?2, status ?3); if not, it is late.

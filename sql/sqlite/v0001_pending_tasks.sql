@@ -52,11 +52,11 @@ CREATE TABLE IF NOT EXISTS pending_tasks (
     deadline_at_ms   INTEGER AS (CAST(round((julianday(deadline_at) - 2440587.5) * 86400000.0) AS INTEGER)) VIRTUAL,
     is_open          INTEGER AS (CASE status WHEN 'pending' THEN 1 WHEN 'processing' THEN 0 WHEN 'completed' THEN 0 WHEN 'failed' THEN 0
                          WHEN 'waiting' THEN 0 WHEN 'blocked' THEN 0 WHEN 'timeout' THEN 0 WHEN 'cancelled' THEN 0 ELSE 1 END) VIRTUAL,
-    is_fit           INTEGER AS (typeof(type) = 'text' AND typeof(priority) = 'integer' AND typeof(ordering_key) IN ('text', 'null')
+    is_fit           INTEGER AS (CASE WHEN is_open THEN typeof(type) = 'text' AND typeof(priority) = 'integer' AND typeof(ordering_key) IN ('text', 'null')
                          AND typeof(max_attempts) IN ('integer', 'null') AND typeof(timeout_seconds) IN ('integer', 'null')
-                         AND run_at_ms IS NOT NULL AND (deadline_at IS NULL OR deadline_at_ms IS NOT NULL)) VIRTUAL,
-    claimable        INTEGER AS (is_open AND is_fit) VIRTUAL,
-    misfit           INTEGER AS (is_open AND NOT is_fit) VIRTUAL,
+                         AND run_at_ms IS NOT NULL AND (deadline_at IS NULL OR deadline_at_ms IS NOT NULL) ELSE 0 END) VIRTUAL,
+    claimable        INTEGER AS (CASE WHEN is_open THEN is_fit ELSE 0 END) VIRTUAL,
+    misfit           INTEGER AS (CASE WHEN is_open THEN NOT is_fit ELSE 0 END) VIRTUAL,
     holds_key        INTEGER AS (blocks_key OR CASE status WHEN 'completed' THEN 0 WHEN 'failed' THEN 0 WHEN 'timeout' THEN 0
                          WHEN 'cancelled' THEN 0 ELSE 1 END) VIRTUAL
 );

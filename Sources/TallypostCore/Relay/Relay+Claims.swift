@@ -10,10 +10,16 @@ extension Relay {
         }
         toldOfBound = false
         var load: [String: Int] = [:]
-        // A destination that rows name does not count when it is crowded: others of its type may stand behind it. The route's own
-        // always counts, or its backlog would be fetched into memory.
-        for channel in channels where !channel.isCrowded || channel.key.origin == routes[channel.key.type]?.origin {
-            load[channel.key.type, default: 0] += channel.inFlight + channel.queued
+        for channel in channels {
+            let type = channel.key.type
+            if channel.key.origin == routes[type]?.origin {
+                // The route's own destination counts whole, or its backlog would be fetched into memory.
+                load[type, default: 0] += channel.inFlight + channel.queued
+            } else if !channel.isCrowded {
+                // Of one that rows name, only what waits: many that hang, each with a few requests in flight, must not keep the
+                // rest of the type from being claimed. What is in flight is bounded over all of them.
+                load[type, default: 0] += channel.queued
+            }
         }
 
         var demands: [ClaimRequest.Demand] = []
@@ -32,6 +38,7 @@ extension Relay {
         // Every route paused, or none at all: nothing to be hungry for until a survey or a reload says otherwise.
         if demands.isEmpty, held.isEmpty { isHungry = false }
         guard isWorthIt, !demands.isEmpty else { return nil }
+        guard inFlight < limits.inFlight else { return nil }
         // The same order for the same state, so that a run of the simulator can be replayed.
         demands.sort { $0.type < $1.type }
         // Large payloads: no more rows than the average says will fit.
@@ -43,7 +50,7 @@ extension Relay {
 
     /// Takes leased tasks in hand. `askedAt` is when the claim left, so that leases are never believed to last longer than they do.
     mutating func receive(_ batch: ClaimBatch, askedAt: Instant, now: Instant) {
-        clocks = (batch.now, now)
+        readClock(batch.now, at: now)
         tally.claimed += batch.tasks.count
         isHungry = batch.mayHaveMore
         lookAt = now + limits.pollInterval

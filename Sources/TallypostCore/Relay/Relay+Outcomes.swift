@@ -68,7 +68,7 @@ extension Relay {
             return fail(fit, status: status, reason: "\(reason); attempt \(task.attempt) of \(fit.maxAttempts) was the last")
         }
         var delay = fit.policy.retry.delay(afterAttempt: task.attempt, retryAfter: retryAfter, using: &random)
-        if let deadline = fit.deadline, let moment = databaseTime(at: now) {
+        if let deadline = fit.deadline, let moment = clock?.earliest(at: now) {
             // Due again at the deadline at the latest, and then found overdue: nobody has to watch for it.
             delay = min(delay, max(.zero, deadline - moment) + .milliseconds(1))
         }

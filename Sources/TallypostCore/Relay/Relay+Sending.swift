@@ -24,7 +24,12 @@ extension Relay {
         // Given back or lost while it waited: its number is stale. Leased again since, it may stand in another channel.
         guard let task = held[id], task.sentAt == nil, task.channel == channel else { return }
         let fit = task.fit
-        if let deadline = fit.deadline, let moment = databaseTime(at: now), moment > deadline {
+        if let deadline = fit.deadline, let clock, clock.latest(at: now) > deadline {
+            guard clock.earliest(at: now) > deadline else {
+                // Perhaps it has passed: the next claim tells, or the sweep.
+                giveBack(id, after: .zero, at: now)
+                return
+            }
             drop(id)
             let change = Outcome.Change.timedOut(error: "its deadline passed before it could be sent")
             record(Outcome(id: id, epoch: fit.task.epoch, change: change), type: fit.task.type, at: now)
@@ -65,10 +70,5 @@ extension Relay {
     mutating func drop(_ id: Int64) {
         guard let task = held.removeValue(forKey: id) else { return }
         heldBytes -= task.fit.task.footprint
-    }
-
-    /// The database's clock at a moment of ours; nil before it was first seen.
-    func databaseTime(at now: Instant) -> Timestamp? {
-        clocks.map { $0.database + (now - $0.here) }
     }
 }

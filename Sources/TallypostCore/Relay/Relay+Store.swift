@@ -17,7 +17,7 @@ extension Relay {
         let order = nextOrder(at: now)
         if !order.isEmpty {
             store = .working
-            claimAskedAt = now
+            askedAt = now
             actions.append(.order(order))
         } else if store == .free, phase == .running, !isHungry {
             store = .listening
@@ -75,6 +75,8 @@ extension Relay {
 
     mutating func storeOpened() {
         store = .free
+        // It may be another machine now, with another clock: whatever it shows next is believed.
+        clockIsOfOldConnection = true
         isHungry = true
         wantsSurvey = true
         if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
@@ -99,7 +101,7 @@ extension Relay {
         // What ended may have freed its ordering key for the next.
         if settlingKeyed { isHungry = true }
         settlingKeyed = false
-        if let batch = report.batch { receive(batch, askedAt: claimAskedAt, now: now) }
+        if let batch = report.batch { receive(batch, askedAt: askedAt, now: now) }
         if let expired = report.expired {
             for lease in expired { recover(lease, at: now) }
             if expired.count >= limits.choreBatch { choresAt = now }
@@ -115,8 +117,14 @@ extension Relay {
         }
     }
 
+    mutating func readClock(_ reading: Timestamp, at now: Instant) {
+        let newer = DatabaseClock(reading: reading, askedAt: askedAt, heardAt: now)
+        if let known = clock, !clockIsOfOldConnection { clock = known.refined(by: newer) } else { clock = newer }
+        clockIsOfOldConnection = false
+    }
+
     private mutating func learn(_ survey: Survey, at now: Instant) {
-        clocks = (survey.now, now)
+        readClock(survey.now, at: now)
         // What was paused here a moment ago may not be written yet.
         let before = paused
         paused = Set(survey.paused).union(pauses.map(\.type))
@@ -140,7 +148,7 @@ extension Relay {
             return
         }
         drainProof = .none
-        if let end = report.leaseEnd, let moment = databaseTime(at: now), foundNothing {
+        if let end = report.leaseEnd, let moment = clock?.earliest(at: now), foundNothing {
             // Take it over when it has ended; look again soon, in case its relay settles.
             choresAt = min(choresAt, now + min(max(.zero, end - moment), limits.choreInterval))
             proveAt = now + limits.choreInterval

@@ -56,10 +56,11 @@ public struct Relay: Sendable {
     var paused: Set<String> = []
     var unknownTypes: Set<String> = []
     var backoff: TimeSpan
-    /// When the claim under way was asked for.
-    var claimAskedAt = Instant(nanoseconds: .min)
-    /// One moment on both clocks: the database's, and ours.
-    var clocks: (database: Timestamp, here: Instant)?
+    /// When the order under way was given.
+    var askedAt = Instant(nanoseconds: .min)
+    /// Nil before the database's clock was first seen.
+    var clock: DatabaseClock?
+    var clockIsOfOldConnection = false
     var drainProof = DrainProof.none
     /// When a drain looks again whether it is done.
     var proveAt = Instant(nanoseconds: .min)

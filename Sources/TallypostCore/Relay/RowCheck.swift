@@ -27,7 +27,7 @@ struct UnfitRow: Error, Equatable {
 
 extension ClaimedTask {
     /// Longest `timeout_seconds` that a row may ask for.
-    static let longestTimeoutSeconds = 86_400
+    public static let longestTimeoutSeconds = 86_400
 
     /// Judges the row. A bad one never stops the others: it ends as `failed` with the reason.
     func check(policy: RoutePolicy?, parser: any TargetParser) throws(UnfitRow) -> FitTask {

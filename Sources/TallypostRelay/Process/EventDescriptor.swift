@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import TallypostCore
 
 /// An eventfd: what one thread makes readable so that another wakes from epoll or poll.
 final class EventDescriptor: Sendable {
@@ -27,6 +28,12 @@ final class EventDescriptor: Sendable {
     func wait() {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         while unsafe poll(&entry, 1, -1) < 0, errno == EINTR {}
+    }
+
+    /// Sleeps until it is readable, at most so long; whether it is.
+    func wait(atMost span: TimeSpan) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&entry, 1, Int32(clamping: max(span.milliseconds, 0))) > 0
     }
 
     deinit { close(descriptor) }

@@ -16,12 +16,12 @@ struct LogLine {
         let message = Self.bounded(Redaction.masking(message))
         switch format {
         case .terminal:
-            bytes.append(contentsOf: UTCText(time).timeOfDay.utf8)
+            bytes.append(contentsOf: time.iso8601.dropFirst(11).dropLast().utf8)
             bytes.append(contentsOf: " \(level.word.padded(to: 8)) \(Self.printable(message))".utf8)
         case .journal, .json:
             if format == .journal { bytes.append(contentsOf: "<\(level.rawValue)>".utf8) }
             bytes.append(contentsOf: #"{"ts":""#.utf8)
-            UTCText(time).append(to: &bytes)
+            bytes.append(contentsOf: time.iso8601.utf8)
             bytes.append(contentsOf: #"","level":"\#(level.word)","msg":"#.utf8)
             JSONText.append(message, to: &bytes)
         }

@@ -13,7 +13,7 @@ extension CommandSpecification {
 
     /// The command's page: what `--help` prints.
     var helpText: String {
-        var text = "tallypost \(name) – \(summary)\n\nUsage\n  \(usageLine)\n"
+        var text = Self.wrap("tallypost \(name) – \(summary)", indent: 0) + "\nUsage\n  \(usageLine)\n"
         for paragraph in details { text += "\n" + Self.wrap(paragraph, indent: 0) }
         if !positionals.isEmpty {
             text += "\nArguments\n" + positionals.map { Self.entry($0.name, $0.summary) }.joined()

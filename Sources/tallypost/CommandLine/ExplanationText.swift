@@ -55,9 +55,9 @@ struct ExplanationText {
                         ? ": until somebody retries or cancels that one, this one stays." : "."))
         }
         if facts.runAt > facts.now {
-            sentences.append("It is not due before \(UTCText(facts.runAt)), in \((facts.runAt - facts.now).spoken).")
+            sentences.append("It is not due before \(facts.runAt.iso8601), in \((facts.runAt - facts.now).spoken).")
         } else {
-            sentences.append("It is due since \(UTCText(facts.runAt)), for \((facts.now - facts.runAt).spoken).")
+            sentences.append("It is due since \(facts.runAt.iso8601), for \((facts.now - facts.runAt).spoken).")
             if facts.dueBefore > 0 {
                 sentences.append(
                     "\(facts.dueBefore) due task\(facts.dueBefore == 1 ? "" : "s") of its type come\(facts.dueBefore == 1 ? "s" : "") before it."

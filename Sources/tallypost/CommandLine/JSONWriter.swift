@@ -35,7 +35,7 @@ struct JSONWriter {
     /// A whole number.
     mutating func integer(_ value: some BinaryInteger) { raw("\(value)") }
     /// A time in ISO 8601, or null.
-    mutating func time(_ value: Timestamp?) { string(value.map { UTCText($0).description }) }
+    mutating func time(_ value: Timestamp?) { string(value?.iso8601) }
     /// True or false.
     mutating func truth(_ value: Bool) { raw(value ? "true" : "false") }
 

@@ -40,7 +40,7 @@ struct StatusPage {
         var findings: [String] = []
         for route in paused {
             findings.append(
-                "route \(route.type) is paused since \(UTCText(route.since)) by \(route.by): \(route.reason); "
+                "route \(route.type) is paused since \(route.since.iso8601) by \(route.by): \(route.reason); "
                     + "tallypost route resume \(route.type)")
         }
         let expired = overview.holders.filter { $0.earliestExpiry.map { $0 < overview.now } ?? false }
@@ -60,7 +60,7 @@ struct StatusPage {
 
     /// The page.
     var text: String {
-        var text = "\(database)  at \(UTCText(overview.now))\n\n"
+        var text = "\(database)  at \(overview.now.iso8601)\n\n"
         text += "due now: \(overview.due)" + (oldestDueAge.map { ", the oldest for \($0.spoken)" } ?? "") + "\n"
         text += "finished in the last minute: " + finished.map { "\($0.count) \($0.status)" }.joined(separator: ", ") + "\n"
         text += "\n" + typesText + leasesText

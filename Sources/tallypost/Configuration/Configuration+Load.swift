@@ -46,35 +46,18 @@ extension Configuration {
             throw refuse(
                 FileCheck.isReadable(file) ? "cannot be read" : "is not there, or this user may not read it; check --config")
         }
+        let lines = KeyLines(Array(data))
         let tree: JSONValue
         do {
             let decoder = JSONDecoder()
             decoder.allowsJSON5 = true
             tree = try decoder.decode(JSONValue.self, from: data)
         } catch {
-            let (message, line) = Self.syntaxFault(error)
-            throw refuse("is no JSON5: \(message)", line: line)
+            throw refuse("is no JSON5: \(lines.fault?.message ?? "it cannot be parsed")", line: lines.fault?.line)
         }
-        let reader = ConfigurationReader(file: file, lines: KeyLines(Array(data)))
+        let reader = ConfigurationReader(file: file, lines: lines)
         read(ConfigurationNode(value: tree, path: "", reader: reader), environment: environment)
         return reader
-    }
-
-    /// What the parser says, and the line that it names in its words.
-    private static func syntaxFault(_ error: any Error) -> (message: String, line: Int?) {
-        guard let fault = error as? DecodingError, case .dataCorrupted(let context) = fault else { return ("\(error)", nil) }
-        var message = context.debugDescription
-        if let inner = context.underlyingError {
-            let text = "\(inner)"
-            if let quoted = text.firstRange(of: "NSDebugDescription=") {
-                message = String(text[quoted.upperBound...].prefix { $0 != "}" })
-            } else if text.contains("line ") {
-                message = text
-            }
-        }
-        var line: Int?
-        if let place = message.firstRange(of: "line ") { line = Int(message[place.upperBound...].prefix { $0.isNumber }) }
-        return (message, line)
     }
 
     private mutating func read(_ node: ConfigurationNode, environment: [String: String]?) {
@@ -111,8 +94,10 @@ extension Configuration {
         }
         for alert in fields["alerts"]?.list() ?? [] { readAlert(alert) }
         if let retention = fields["retention"]?.fields(["completed", "final"]) {
-            if let span = retention["completed"]?.duration() { self.retention.completed = span }
-            if let span = retention["final"]?.duration() { self.retention.final = span }
+            var policy = RetentionConfiguration()
+            if let span = retention["completed"]?.duration() { policy.completed = span }
+            if let span = retention["final"]?.duration() { policy.final = span }
+            self.retention = policy
         }
     }
 
@@ -141,10 +126,7 @@ extension Configuration {
             for name in ["cron", "type"] where fields[name] == nil { node.report("has no \(name); add it") }
             return nil
         }
-        let isInterval = cron.hasPrefix("@every ") && TimeSpan(configured: String(cron.dropFirst(7))) != nil
-        if !isInterval, cron.split(separator: " ").count != 5 {
-            fields["cron"]?.report("\"\(cron)\" is neither five fields (\"0 2 * * *\") nor \"@every 5m\"")
-        }
+        if let fault = CronCheck.fault(in: cron) { fields["cron"]?.report("\"\(cron)\": \(fault)") }
         let payload = fields["payload"].flatMap { try? JSONEncoder().encode($0.value) }.map {
             String(decoding: $0, as: UTF8.self)
         }
@@ -209,6 +191,7 @@ extension Configuration {
         if !schedules.isEmpty { paths.append("schedules") }
         if reconcile != nil { paths.append("reconcile") }
         if !alerts.isEmpty { paths.append("alerts") }
+        if retention != nil { paths.append("retention") }
         for (type, route) in routes.sorted(by: { $0.key < $1.key }) {
             if route.rate != nil { paths.append("routes.\(type).rate") }
             if route.heartbeat != nil { paths.append("routes.\(type).heartbeatSeconds") }

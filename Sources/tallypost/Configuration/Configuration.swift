@@ -29,7 +29,8 @@ struct Configuration: Sendable {
     var schedules: [String: ScheduleConfiguration] = [:]
     var reconcile: ReconcileConfiguration?
     var alerts: [AlertConfiguration] = []
-    var retention = RetentionConfiguration()
+    /// Nil: not written; the contract's defaults are for whoever carries it out.
+    var retention: RetentionConfiguration?
     /// Keys that are read and checked, but whose behaviour this version does not have yet, with their paths.
     var notCarriedOut: [ConfigurationProblem] = []
 

@@ -33,7 +33,11 @@ enum DatabaseURL: Sendable, Equatable {
         case .sqlite(let path): return "sqlite:\(path)"
         case .postgres(let url):
             var shown = url
-            if let scheme = shown.firstRange(of: "://"), let at = shown[scheme.upperBound...].firstIndex(of: "@") {
+            // Up to the last “@” before the query: a password may hold one of its own that nobody escaped.
+            let queryStart = shown.firstIndex(of: "?") ?? shown.endIndex
+            if let scheme = shown.firstRange(of: "://"), scheme.upperBound < queryStart,
+                let at = shown[scheme.upperBound..<queryStart].lastIndex(of: "@")
+            {
                 let user = shown[scheme.upperBound..<at]
                 if let colon = user.firstIndex(of: ":") { shown.replaceSubrange(colon..<at, with: ":…") }
             }

@@ -5,6 +5,9 @@ struct KeyLines {
     private(set) var lines: [String: Int] = [:]
     /// Keys that stand twice in one object: path and the second line.
     private(set) var duplicates: [(path: String, line: Int)] = []
+    /// Where the text stopped being JSON5, and how. Worth something only for a text that Foundation has refused: its parser says
+    /// no more than that.
+    private(set) var fault: (line: Int, message: String)?
 
     private let bytes: [UInt8]
     private var position = 0
@@ -14,7 +17,9 @@ struct KeyLines {
     init(_ text: [UInt8]) {
         bytes = text
         skipSpace()
-        _ = walkValue(path: "")
+        guard walkValue(path: "") else { return }
+        skipSpace()
+        if let current { fail("\(Self.shown(current)) stands behind the end of the text") }
     }
 
     /// The line of a path, or of the nearest thing around it; nil when nothing is known.
@@ -29,8 +34,21 @@ struct KeyLines {
 
     private var current: UInt8? { position < bytes.count ? bytes[position] : nil }
 
+    /// Notes the first fault; the walk stops where it says false.
+    @discardableResult
+    private mutating func fail(_ message: String, at faultLine: Int? = nil) -> Bool {
+        if fault == nil { fault = (faultLine ?? line, message) }
+        return false
+    }
+
+    private static func shown(_ byte: UInt8?) -> String {
+        guard let byte else { return "the end of the text" }
+        return (0x21...0x7E).contains(byte) ? "“\(Character(UnicodeScalar(byte)))”" : "a strange character"
+    }
+
     private mutating func advance() {
-        if current == UInt8(ascii: "\n") { line += 1 }
+        guard let byte = current else { return }
+        if byte == UInt8(ascii: "\n") { line += 1 }
         position += 1
     }
 
@@ -63,7 +81,7 @@ struct KeyLines {
 
     private mutating func walkValue(path: String) -> Bool {
         lines[path] = lines[path] ?? line
-        guard depth < 64 else { return false }
+        guard depth < 64 else { return fail("this is nested too deeply") }
         depth += 1
         defer { depth -= 1 }
         switch current {
@@ -73,8 +91,17 @@ struct KeyLines {
         default:
             let start = position
             while let byte = current, !",]} \t\r\n/".utf8.contains(byte) { advance() }
-            return position > start
+            return checkWord(String(decoding: bytes[start..<position], as: UTF8.self))
         }
+    }
+
+    private mutating func checkWord(_ word: String) -> Bool {
+        guard !word.isEmpty else { return fail("a value is missing before \(Self.shown(current))") }
+        let isNumber = word.utf8.first.map { "+-.0123456789".utf8.contains($0) } ?? false
+        if !isNumber, !["true", "false", "null", "Infinity", "NaN"].contains(word) {
+            fail("“\(word)” is no value; a string stands in quotation marks")
+        }
+        return true
     }
 
     private mutating func walkObject(path: String) -> Bool {
@@ -87,17 +114,21 @@ struct KeyLines {
                 return true
             }
             let keyLine = line
-            guard let key = readKey() else { return false }
+            guard let key = readKey() else { return fail("a key is missing before \(Self.shown(current))") }
             let inner = path.isEmpty ? key : "\(path).\(key)"
             if !seen.insert(key).inserted { duplicates.append((inner, keyLine)) }
             lines[inner] = keyLine
             skipSpace()
-            guard current == UInt8(ascii: ":") else { return false }
+            guard current == UInt8(ascii: ":") else { return fail("“\(key)” has no colon behind it, but \(Self.shown(current))") }
             advance()
             skipSpace()
             guard walkValue(path: inner) else { return false }
             skipSpace()
-            if current == UInt8(ascii: ",") { advance() } else if current != UInt8(ascii: "}") { return false }
+            if current == UInt8(ascii: ",") {
+                advance()
+            } else if current != UInt8(ascii: "}") {
+                return fail("a comma is missing before \(Self.shown(current))")
+            }
         }
     }
 
@@ -113,7 +144,11 @@ struct KeyLines {
             guard walkValue(path: "\(path)[\(index)]") else { return false }
             index += 1
             skipSpace()
-            if current == UInt8(ascii: ",") { advance() } else if current != UInt8(ascii: "]") { return false }
+            if current == UInt8(ascii: ",") {
+                advance()
+            } else if current != UInt8(ascii: "]") {
+                return fail("a comma is missing before \(Self.shown(current))")
+            }
         }
     }
 
@@ -127,10 +162,12 @@ struct KeyLines {
     /// A quoted string; escapes are kept simple, since a key with an escape in it only costs its line.
     private mutating func readString() -> String? {
         guard let quote = current else { return nil }
+        let start = line
         advance()
         var text: [UInt8] = []
         while let byte = current {
             advance()
+            if byte == 0x0A { fail("the string that begins here has no end", at: start) }
             if byte == quote { return String(decoding: text, as: UTF8.self) }
             if byte == UInt8(ascii: "\\"), let escaped = current {
                 text.append(escaped)
@@ -139,6 +176,7 @@ struct KeyLines {
                 text.append(byte)
             }
         }
+        fail("the string that begins here has no end", at: start)
         return nil
     }
 }

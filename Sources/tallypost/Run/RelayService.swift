@@ -38,7 +38,6 @@ struct RelayService {
         let engine = Engine(database)
         let pollOnly = configuration.wakeUp == .poll
         let store = StoreThread { engine.makeStore(pollOnly: pollOnly) }
-        defer { store.close() }
 
         log.info("starting", ["relay": relay.name, "version": Version.current, "database": database.redacted])
         let dispatcher = Dispatcher(
@@ -47,6 +46,7 @@ struct RelayService {
                 now: MonotonicClock.now, signals: signals, notifier: SystemdNotifier(), log: log,
                 reload: { reload(courier, database: database) }))
         let ending = dispatcher.run()
+        if case .interrupted = ending { store.close(within: .zero) } else { store.close(within: .seconds(5)) }
         return report(ending, tally: dispatcher.tally)
     }
 

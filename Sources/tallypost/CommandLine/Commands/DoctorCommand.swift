@@ -34,7 +34,9 @@ struct DoctorCommand: Command {
         let findings = ofSettings + diagnoseDatabase(configuration, context) + diagnoseReceivers(configuration, context)
         if printsJSON { printJSON(findings, context.output) } else { printText(findings, context.output) }
         if ofSettings.contains(where: { $0.level == .problem }) { return .configuration }
-        return findings.contains { $0.level == .problem } ? .unavailable : .good
+        let problems = findings.filter { $0.level == .problem }
+        // Missing tables and rights are a matter of setting up, as for every other command.
+        return problems.isEmpty ? .good : problems.contains { $0.check == "database" } ? .unavailable : .configuration
     }
 
     /// All that is wrong, secrets included; and as much of the configuration as can be read for the checks that follow.
@@ -70,11 +72,22 @@ struct DoctorCommand: Command {
                 level: .good, check: "configuration", message: "\(file): \(count) route\(count == 1 ? "" : "s"), secrets readable"
             )
         ]
+            + (sources.database == nil ? passwordInFile(configuration) : [])
             + unsigned.map {
                 Finding(
                     level: .warning, check: "configuration", message: "routes.\($0) has no secrets: its requests are not signed",
                     mend: "add secrets: [\"file:PATH\"], and let the receiver verify")
             }
+    }
+
+    /// A configuration is read by more people and backups than a secret should be.
+    private static func passwordInFile(_ configuration: Configuration) -> [Finding] {
+        guard case .postgres(let url) = configuration.database, configuration.database?.redacted != url else { return [] }
+        return [
+            Finding(
+                level: .warning, check: "configuration", message: "the database's password stands in the file",
+                mend: "use a socket with peer authentication, or a passfile: postgres://USER@HOST/DATABASE?passfile=PATH")
+        ]
     }
 
     private static func finding(_ problem: ConfigurationProblem, _ level: Finding.Level) -> Finding {
