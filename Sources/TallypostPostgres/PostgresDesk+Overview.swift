@@ -17,7 +17,8 @@ extension PostgresDesk {
             },
             holders: (0..<holders.rowCount).map { row in
                 Overview.Holder(
-                    relay: holders.text(row, 0) ?? "", count: Int(holders.integer(row, 1) ?? 0), earliestExpiry: holders.time(row, 2))
+                    relay: holders.text(row, 0) ?? "", count: Int(holders.integer(row, 1) ?? 0),
+                    earliestExpiry: holders.time(row, 2))
             },
             finishedLastMinute: finishedLastMinute, due: Int(due.integer(0, 0) ?? 0), now: due.time(0, 1) ?? Moment.timeOfDay())
     }

@@ -11,6 +11,8 @@ public final class PostgresDesk: TaskDesk {
     public init(url: String) throws(StoreError) {
         link = try PostgresConnection(url: url, statements: StatementLibrary.statements, keepsSession: false)
         try SchemaVersion.require(on: link)
+        // Rows are shown from their text. A pooler carries this setting along with its client.
+        try link.execute("SET DateStyle = 'ISO, YMD'", operation: "connect")
     }
 
     // MARK: Looking
@@ -36,7 +38,9 @@ public final class PostgresDesk: TaskDesk {
 
     // MARK: Acting
 
-    public func perform(_ action: TaskAction, on filter: TaskFilter, by who: String, why: String, limit: Int) throws(StoreError) -> Int {
+    public func perform(_ action: TaskAction, on filter: TaskFilter, by who: String, why: String, limit: Int) throws(StoreError)
+        -> Int
+    {
         let result = try run(action == .retry ? "retry_tasks" : "cancel_tasks", filter) {
             $0.append(max(0, min(limit, Self.rowsPerTransaction)))
             $0.append(who)
@@ -49,7 +53,8 @@ public final class PostgresDesk: TaskDesk {
         let result = try link.run([.init(name: "paused_routes", binary: true)])[0]
         return (0..<result.rowCount).map { row in
             PausedRoute(
-                type: result.text(row, 0) ?? "", since: result.time(row, 1) ?? Timestamp(microseconds: 0), by: result.text(row, 2) ?? "",
+                type: result.text(row, 0) ?? "", since: result.time(row, 1) ?? Timestamp(microseconds: 0),
+                by: result.text(row, 2) ?? "",
                 reason: result.text(row, 3) ?? "")
         }
     }
@@ -116,7 +121,10 @@ public final class PostgresDesk: TaskDesk {
     private func rows(of result: PostgresResult) -> [TaskRow] {
         (0..<result.rowCount).map { row in
             let columns = (0..<result.columnCount).map { column in
-                (name: result.columnName(column), value: result.text(row, column).map { Self.shown($0, result.columnType(column)) })
+                (
+                    name: result.columnName(column),
+                    value: result.text(row, column).map { Self.shown($0, result.columnType(column)) }
+                )
             }
             return TaskRow(id: columns.first.flatMap { $0.value.flatMap { Int64($0) } } ?? 0, columns: columns)
         }

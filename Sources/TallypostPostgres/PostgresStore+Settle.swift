@@ -12,7 +12,14 @@ extension PostgresStore {
         noteKeys(of: outcomes)
         let plan = SettlementPlan(outcomes)
         let (settled, batch) = try claim(request, settling: [plan.steps(step)])
-        return (try judge(settled[0], outcomes, plan), batch)
+        do {
+            return (try judge(settled[0], outcomes, plan), batch)
+        } catch {
+            // The caller will not learn what was claimed: give it back, so that it costs no attempt. What fails here waits for its lease.
+            let unseen = batch.tasks.map { Outcome(id: $0.id, epoch: $0.epoch, change: .released(after: .zero)) }
+            if !unseen.isEmpty { _ = try? settle(unseen) }
+            throw error
+        }
     }
 
     /// Whatever ends may free its key: the next claim looks at it.

@@ -87,7 +87,7 @@ public final class PostgresFixture: DatabaseFixture {
 
     // MARK: The application's side
 
-    public func insert(_ rows: [ColumnValues]) throws -> [Int64] {
+    @discardableResult public func insert(_ rows: [ColumnValues]) throws -> [Int64] {
         try application.withLock { application in
             try application.execute("BEGIN")
             do {
