@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from harness.database import PostgresDatabase
 from harness.ports import free_port
+from harness.postgres import OWNER
 from harness.receiver import Answer, Receiver
 from harness.routes import route
 from harness.waiting import eventually
@@ -41,14 +42,12 @@ def bouncer(postgres: PostgresDatabase) -> Iterator[PostgresDatabase]:
         server_reset_query =
         ignore_startup_parameters = extra_float_digits
     """.replace("\n        ", "\n"))
-    command = [program, str(folder / "ini")]
-    if os.geteuid() == 0:
-        # It refuses to be root.
+    if OWNER:
         for path in (folder, folder / "users", folder / "ini"):
-            shutil.chown(path, "postgres")
-        command = ["runuser", "-u", "postgres", "--", *command]
+            shutil.chown(path, OWNER["user"])
     with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True)
+        process = subprocess.Popen(
+            [program, str(folder / "ini")], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True, **OWNER)
     database = PostgresDatabase(f"postgres://postgres@127.0.0.1:{port}{server.path}")
 
     def answers() -> bool:
@@ -62,7 +61,7 @@ def bouncer(postgres: PostgresDatabase) -> Iterator[PostgresDatabase]:
     eventually(answers, 10)
     yield database
     database.close()
-    os.killpg(process.pid, 15)
+    process.terminate()
     process.wait(10)
     shutil.rmtree(folder, ignore_errors=True)
 
