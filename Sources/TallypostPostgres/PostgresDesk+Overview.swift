@@ -1,6 +1,7 @@
 public import TallypostCore
 
 extension PostgresDesk {
+    /// Depths and ages; reads the whole table once.
     public func overview() throws(StoreError) -> Overview {
         func ask(_ name: String) throws(StoreError) -> PostgresResult { try link.run([.init(name: name, binary: true)])[0] }
         let lines = try ask("overview_lines")
@@ -23,6 +24,7 @@ extension PostgresDesk {
             finishedLastMinute: finishedLastMinute, due: Int(due.integer(0, 0) ?? 0), now: due.time(0, 1) ?? Moment.timeOfDay())
     }
 
+    /// The facts of one task, from several short reads.
     public func explain(id: Int64) throws(StoreError) -> Explanation? {
         guard let task = try show(id: id)?.task else { return nil }
         func ask(_ name: String) throws(StoreError) -> PostgresResult {

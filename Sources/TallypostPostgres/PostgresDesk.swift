@@ -17,6 +17,7 @@ public final class PostgresDesk: TaskDesk {
 
     // MARK: Looking
 
+    /// One page, by `id`.
     public func list(_ filter: TaskFilter, after cursor: Int64?, limit: Int) throws(StoreError) -> [TaskRow] {
         let result = try run("list_tasks", filter) {
             $0.append(String(cursor ?? .min))
@@ -25,19 +26,26 @@ public final class PostgresDesk: TaskDesk {
         return rows(of: result)
     }
 
+    /// The row, its attempts and its events.
     public func show(id: Int64) throws(StoreError) -> TaskDossier? {
         func ask(_ name: String) throws(StoreError) -> [TaskRow] { rows(of: try run(name) { $0.append(String(id)) }) }
         guard let task = try ask("show_task").first else { return nil }
         return TaskDossier(task: task, attempts: try ask("show_attempts"), events: try ask("show_events"))
     }
 
+    /// What ``perform(_:on:by:why:limit:)`` would change in all.
     public func count(_ filter: TaskFilter, for action: TaskAction) throws(StoreError) -> Int {
         let words = action.statuses.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-        return Int(try run("count_tasks", filter, and: "(status IN (\(words))\(action == .cancel ? " OR (status = 'failed' AND blocks_key)" : ""))").text(0, 0) ?? "") ?? 0
+        return Int(
+            try run(
+                "count_tasks", filter,
+                and: "(status IN (\(words))\(action == .cancel ? " OR (status = 'failed' AND blocks_key)" : ""))"
+            ).text(0, 0) ?? "") ?? 0
     }
 
     // MARK: Acting
 
+    /// One short transaction: the change, its events and the relay's wake-up.
     public func perform(_ action: TaskAction, on filter: TaskFilter, by who: String, why: String, limit: Int) throws(StoreError)
         -> Int
     {
@@ -49,6 +57,7 @@ public final class PostgresDesk: TaskDesk {
         return Int(result.text(0, 0) ?? "") ?? 0
     }
 
+    /// From `task_routes`.
     public func pausedRoutes() throws(StoreError) -> [PausedRoute] {
         let result = try link.run([.init(name: "paused_routes", binary: true)])[0]
         return (0..<result.rowCount).map { row in
@@ -59,6 +68,7 @@ public final class PostgresDesk: TaskDesk {
         }
     }
 
+    /// The change and its event, in one transaction.
     public func setPaused(_ paused: Bool, route type: String, by who: String, why: String) throws(StoreError) -> Bool {
         if paused {
             // The statement records the event itself, and only when the route was not paused before.

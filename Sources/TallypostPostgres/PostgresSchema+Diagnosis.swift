@@ -1,6 +1,7 @@
 public import TallypostCore
 
 extension PostgresSchema {
+    /// Asks the server; changes nothing.
     public func diagnose() -> [Finding] {
         let link: PostgresConnection
         do {

@@ -11,6 +11,7 @@ public final class PostgresSchema: SchemaKeeper {
         try PostgresConnection(url: url, statements: StatementLibrary.statements, keepsSession: false)
     }
 
+    /// Each migration in a transaction of its own, one process at a time.
     public func migrate() throws(StoreError) -> MigrationReport {
         let link = try connect()
         let before = try SchemaVersion.read(on: link)

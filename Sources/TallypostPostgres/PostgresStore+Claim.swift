@@ -1,6 +1,7 @@
 public import TallypostCore
 
 extension PostgresStore {
+    /// Several short transactions in one round trip; what one leased is handed over even if a later one fails.
     public func claim(_ request: ClaimRequest) throws(StoreError) -> ClaimBatch {
         try claim(request, settling: []).1
     }

@@ -1,12 +1,14 @@
 public import TallypostCore
 
 extension PostgresStore {
+    /// One transaction; a value that the database refuses is left out, and the others are written all the same.
     public func settle(_ outcomes: [Outcome]) throws(StoreError) -> Settlement {
         guard !outcomes.isEmpty else { return Settlement(written: 0, late: []) }
         let plan = SettlementPlan(outcomes)
         return try judge(run([plan.steps(step)])[0], outcomes, plan)
     }
 
+    /// Both in one round trip.
     public func exchange(_ outcomes: [Outcome], _ request: ClaimRequest) throws(StoreError) -> (Settlement, ClaimBatch) {
         guard !outcomes.isEmpty else { return (Settlement(written: 0, late: []), try claim(request)) }
         noteKeys(of: outcomes)

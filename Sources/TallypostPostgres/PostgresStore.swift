@@ -73,6 +73,7 @@ public final class PostgresStore: TaskStore {
         self.pollOnly = pollOnly
     }
 
+    /// Connects, checks the schema, and listens when it may.
     public func open() throws(StoreError) {
         close()
         let connection = try PostgresConnection(url: url, statements: StatementLibrary.statements, keepsSession: !pollOnly)
@@ -81,6 +82,7 @@ public final class PostgresStore: TaskStore {
         link = connection
     }
 
+    /// Gives back what it holds. Again is a no-op.
     public func close() {
         link = nil
         lanes = [:]
@@ -133,6 +135,7 @@ public final class PostgresStore: TaskStore {
 
     // MARK: Chores
 
+    /// Two short transactions in one round trip.
     public func sweep(limit: Int) throws(StoreError) -> Int {
         let results = try run([
             [step("end_overdue") { $0.append(limit) }], [step("set_aside_untyped") { $0.append(limit) }],
@@ -140,6 +143,7 @@ public final class PostgresStore: TaskStore {
         return try results[0].get()[0].affected + results[1].get()[0].affected
     }
 
+    /// Looks no further than what has been claimed, and rests when looking is dear.
     public func expiredLeases(limit: Int) throws(StoreError) -> [ExpiredLease] {
         let now = Moment.now()
         guard expiryPace.allows(now) else { return [] }
@@ -161,6 +165,7 @@ public final class PostgresStore: TaskStore {
         }
     }
 
+    /// Looks at everything that is due.
     public func earliestLeaseEnd() throws(StoreError) -> Timestamp? {
         try learnLanes(try run("open_lanes"))
         let known = Array(lanes.keys)
@@ -173,6 +178,7 @@ public final class PostgresStore: TaskStore {
         return result.time(0, 0) ?? databaseNow()
     }
 
+    /// Records the event with it.
     public func pause(route type: String, reason: String) throws(StoreError) {
         _ = try run("pause_route") {
             $0.append(type)
@@ -181,6 +187,7 @@ public final class PostgresStore: TaskStore {
         }
     }
 
+    /// One round trip.
     public func survey() throws(StoreError) -> Survey {
         let known = Array(lanes.keys)
         let results = try run([

@@ -76,7 +76,8 @@ public final class Dispatcher {
         tell(.tick)
         while ending == nil {
             let now = around.now()
-            let woken = courier.wait(timeout: min(relay.nextWake(after: now) - now, around.notifier.watchdogInterval ?? .seconds(10)))
+            let woken = courier.wait(
+                timeout: min(relay.nextWake(after: now) - now, around.notifier.watchdogInterval ?? .seconds(10)))
             around.notifier.pingWatchdog(at: around.now())
             courier.collect(into: &answers)
             if !answers.isEmpty {
@@ -113,7 +114,8 @@ public final class Dispatcher {
             hasBeenReady = true
             around.notifier.ready()
             around.log.info("ready", ["relay": relay.name])
-        case .storeUnreachable(let error) where !error.isTransient && !hasBeenReady, .storeUnreachable(let error) where error.kind == .corrupt,
+        case .storeUnreachable(let error) where !error.isTransient && !hasBeenReady,
+            .storeUnreachable(let error) where error.kind == .corrupt,
             .storeFailed(let error, _) where error.kind == .corrupt:
             ending = .unusable(error)
         default: break

@@ -25,7 +25,9 @@ enum DatabaseURL: Sendable, Equatable {
         } else if text.hasPrefix("postgres://") || text.hasPrefix("postgresql://") {
             guard PostgresURL.isReadable(text) else {
                 throw Failure(
-                    reason: "this URL cannot be read; percent-encode what is special in user and password (% is %25, @ is %40, / is %2F, ? is %3F)")
+                    reason:
+                        "this URL cannot be read; percent-encode what is special in user and password (% is %25, @ is %40, / is %2F, ? is %3F)"
+                )
             }
             self = .postgres(url: text)
         } else {
