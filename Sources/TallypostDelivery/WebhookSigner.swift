@@ -17,7 +17,7 @@ import CCrypto
     }
 
     deinit {
-        for unsafecontext in unsafe contexts { unsafe EVP_MAC_CTX_free(context) }
+        unsafe contexts.forEach { unsafe EVP_MAC_CTX_free($0) }
     }
 
     /// Whether there is no secret, and so no signature.
