@@ -42,7 +42,7 @@ func beforeRequest(
     _ port: Int32, _ localPort: Int32
 ) -> Int32 {
     guard let transfer = unsafe transfer(context), let address = unsafe address else { return CURL_PREREQFUNC_ABORT }
-    let mayWrite = unsafe transfer.mayWrite(to: String(cString: address), port: Int(port))
+    let mayWrite = unsafe transfer.mayWrite(to: IPAddress(cString: address), port: Int(port))
     return mayWrite ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
 }
 

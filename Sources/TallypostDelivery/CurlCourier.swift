@@ -122,6 +122,7 @@ public import TallypostCore
             refusals.removeAll(keepingCapacity: true)
         }
         guard let multi = unsafe multi else { return }
+        let now = MonotonicTime.now()
         var left: Int32 = 0
         while let message = unsafe curl_multi_info_read(multi, &left) {
             let code = unsafe curl_message_result(message)
@@ -132,7 +133,7 @@ public import TallypostCore
             let transfer = unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
             let result = transfer.result(of: code)
             answers.append(
-                Answer(id: transfer.id, epoch: transfer.epoch, result: result, duration: MonotonicTime.now() - transfer.started))
+                Answer(id: transfer.id, epoch: transfer.epoch, result: result, duration: now - transfer.started))
             unsafe curl_multi_remove_handle(multi, easy)
             retire(transfer)
         }

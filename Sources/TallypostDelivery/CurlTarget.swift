@@ -62,8 +62,11 @@ import TallypostCore
             throw TargetError(reason: "the URL has no host")
         }
         // Turning names into ASCII depends on the process's locale; whoever writes the URL knows the ASCII form.
-        guard host.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+        guard host.utf8.allSatisfy({ $0 < 0x80 }) else {
             throw TargetError(reason: "the host is not ASCII: write an international name in its xn-- form")
+        }
+        guard host.hasPrefix("[") || host.utf8.allSatisfy(isNameByte) else {
+            throw TargetError(reason: "the host is no name and no address")
         }
         guard unsafe part(handle, CURLUPART_ZONEID) == nil else { throw TargetError(reason: "the host has a zone id") }
         guard let port = unsafe part(handle, CURLUPART_PORT, flags: CURLU_DEFAULT_PORT).flatMap({ Int($0) }),
@@ -72,6 +75,11 @@ import TallypostCore
             throw TargetError(reason: "the port is not a number from 1 to 65535")
         }
         return Origin(scheme: scheme, host: host, port: port)
+    }
+
+    /// Letters, digits, hyphen, dot; and the underscore, which names of containers have.
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        byte &- UInt8(ascii: "0") < 10 || byte &- UInt8(ascii: "a") < 26 || "-._".utf8.contains(byte)
     }
 
     private static func reason(of code: CURLUcode) -> String {

@@ -22,13 +22,20 @@ public struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         var bare = Substring(text)
         if bare.hasPrefix("["), bare.hasSuffix("]") { bare = bare.dropFirst().dropLast() }
         guard bare.utf8.count < 64, !bare.utf8.contains(0) else { return nil }
+        let parsed = unsafe String(bare).withCString { unsafe IPAddress(cString: $0) }
+        guard let parsed else { return nil }
+        self = parsed
+    }
+
+    /// The same without brackets, from C.
+    init?(cString text: UnsafePointer<CChar>) {
         var v4 = in_addr()
-        if unsafe inet_pton(AF_INET, String(bare), &v4) == 1 {
+        if unsafe inet_pton(AF_INET, text, &v4) == 1 {
             self.init(v4: UInt32(bigEndian: v4.s_addr))
             return
         }
         var words: (UInt64, UInt64) = (0, 0)
-        guard unsafe inet_pton(AF_INET6, String(bare), &words) == 1 else { return nil }
+        guard unsafe inet_pton(AF_INET6, text, &words) == 1 else { return nil }
         self.init(high: UInt64(bigEndian: words.0), low: UInt64(bigEndian: words.1))
     }
 

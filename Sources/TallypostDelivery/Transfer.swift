@@ -234,16 +234,16 @@ extension Transfer {
     }
 
     /// Whether the request may be written on this connection. Asked for a connection that stands already, too.
-    func mayWrite(to address: String, port: Int) -> Bool {
+    func mayWrite(to address: IPAddress?, port: Int) -> Bool {
         writes += 1
         guard writes == 1 else { return false }
-        guard let parsed = IPAddress(address) else {
+        guard let address else {
             refusal = "the connection's address cannot be read"
             wasRefusedOnReuse = true
             return false
         }
-        lastAddress = (parsed, port)
-        if let objection = addressGuard.objection(to: parsed, port: port, from: provenance) {
+        lastAddress = (address, port)
+        if let objection = addressGuard.objection(to: address, port: port, from: provenance) {
             refusal = objection
             wasRefusedOnReuse = true
             return false

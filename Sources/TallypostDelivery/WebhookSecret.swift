@@ -11,7 +11,7 @@ public struct WebhookSecret: Sendable, Equatable, CustomStringConvertible, Custo
     /// The raw key.
     let key: [UInt8]
 
-    /// Fewer are guessable. (The specification asks for 24 when a key is made; its own examples are shorter.)
+    /// Fewer are guessable. The specification asks for 24 to 64 when a key is made; older senders were less strict.
     static let fewestBytes = 16
     static let mostBytes = 512
 
