@@ -64,7 +64,8 @@ let package = Package(
             dependencies: ["TallypostCore", "TallypostPostgres", "StoreContract", "PostgresFixture"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
         .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
-        .testTarget(name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "CLinux"], swiftSettings: strict),
+        .testTarget(
+            name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
         .testTarget(

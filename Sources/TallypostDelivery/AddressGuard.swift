@@ -47,7 +47,8 @@ struct AddressGuard: Sendable {
     ]
 
     private static let metadataTable: [IPAddress: String] = Dictionary(
-        metadataServices.compactMap { entry in IPAddress(entry.address).map { ($0, entry.name) } }, uniquingKeysWith: { first, _ in first })
+        metadataServices.compactMap { entry in IPAddress(entry.address).map { ($0, entry.name) } },
+        uniquingKeysWith: { first, _ in first })
 
     static func metadataService(at address: IPAddress) -> String? {
         if let name = metadataTable[address] { return name }

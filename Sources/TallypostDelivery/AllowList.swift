@@ -30,7 +30,9 @@ public struct AllowList: Sendable, Equatable {
                 origins.insert(target.origin)
             } else {
                 throw TargetError(
-                    reason: "neither an origin (\"http://10.0.0.5:8080\") nor a network (\"10.0.0.0/8\", no bits set beyond its prefix)")
+                    reason:
+                        "neither an origin (\"http://10.0.0.5:8080\") nor a network (\"10.0.0.0/8\", no bits set beyond its prefix)"
+                )
             }
         }
         self.init(origins: origins, networks: networks)

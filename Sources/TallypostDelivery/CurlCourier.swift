@@ -67,6 +67,7 @@ public import TallypostCore
 
     // MARK: Courier
 
+    /// Hands the request to libcurl; what may not be sent is answered as refused at the next collection.
     public func send(_ delivery: Delivery) {
         guard let multi = unsafe multi else { preconditionFailure("the courier is closed") }
         do {
@@ -98,7 +99,8 @@ public import TallypostCore
             do { extra = try rowHeaders.headers(of: text) } catch { throw Refusal(error.reason) }
         }
         let circumstances = RequestComposer.Circumstances(
-            now: MonotonicTime.timeOfDay(), span: spans.next(), deadline: delivery.deadline, isOwnOrigin: isOwnOrigin, rowHeaders: extra)
+            now: MonotonicTime.timeOfDay(), span: spans.next(), deadline: delivery.deadline, isOwnOrigin: isOwnOrigin,
+            rowHeaders: extra)
         let body = try route.composer.compose(task, circumstances, digest: digest, into: &head)
         let transfer = idleTransfer(of: route)
         transfer.load(delivery, target: target, provenance: provenance, head: head, body: body, at: MonotonicTime.now())
@@ -113,6 +115,7 @@ public import TallypostCore
         return Transfer(route: route, sockets: sockets, addressGuard: addressGuard)
     }
 
+    /// Takes the answers that came, and those to what was not sent at all.
     public func collect(into answers: inout [Answer]) {
         if !refusals.isEmpty {
             answers.append(contentsOf: refusals)
@@ -148,6 +151,7 @@ public import TallypostCore
         }
     }
 
+    /// Gives back what it holds. Again is a no-op.
     public func close() {
         guard let multi = unsafe multi else { return }
         unsafe self.multi = nil
@@ -161,12 +165,16 @@ public import TallypostCore
 
     // MARK: CourierLoop
 
+    /// Requests under way, and answers that wait to be collected.
     public var inFlight: Int { active.count + refusals.count }
 
+    /// Has the wait end when that descriptor is readable.
     public func watch(_ descriptor: Int32) { sockets.watch(descriptor) }
 
+    /// Takes a watched descriptor out again.
     public func ignore(_ descriptor: Int32) { sockets.ignore(descriptor) }
 
+    /// Does the requests' I/O and sleeps, as ``CourierLoop`` says.
     public func wait(timeout: TimeSpan) -> [Int32] {
         guard let multi = unsafe multi else { return [] }
         var now = MonotonicTime.now()

@@ -66,7 +66,8 @@ import TallypostCore
             throw TargetError(reason: "the host is not ASCII: write an international name in its xn-- form")
         }
         guard unsafe part(handle, CURLUPART_ZONEID) == nil else { throw TargetError(reason: "the host has a zone id") }
-        guard let port = unsafe part(handle, CURLUPART_PORT, flags: CURLU_DEFAULT_PORT).flatMap({ Int($0) }), (1...65_535).contains(port)
+        guard let port = unsafe part(handle, CURLUPART_PORT, flags: CURLU_DEFAULT_PORT).flatMap({ Int($0) }),
+            (1...65_535).contains(port)
         else {
             throw TargetError(reason: "the port is not a number from 1 to 65535")
         }

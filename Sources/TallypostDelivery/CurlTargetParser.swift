@@ -5,5 +5,6 @@ public struct CurlTargetParser: TargetParser {
     /// Holds nothing.
     public init() {}
 
+    /// The origin as libcurl's own parser reads it.
     public func origin(of url: String) throws(TargetError) -> Origin { try CurlTarget(parsing: url).origin }
 }

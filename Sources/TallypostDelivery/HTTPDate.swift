@@ -17,7 +17,8 @@ struct HTTPDate: Equatable {
     init?(parsing text: Substring, now: Int64) {
         let words = text.split(whereSeparator: { $0 == " " })
         if words.count == 6, words[0].utf8.last == UInt8(ascii: ",") {
-            guard Self.days.contains(words[0].dropLast()), words[5] == "GMT", words[3].utf8.count == 4, let year = Self.number(words[3])
+            guard Self.days.contains(words[0].dropLast()), words[5] == "GMT", words[3].utf8.count == 4,
+                let year = Self.number(words[3])
             else { return nil }
             self.init(year: year, month: words[2], day: words[1], time: words[4])
         } else if words.count == 4, words[0].utf8.last == UInt8(ascii: ",") {

@@ -25,7 +25,8 @@ public struct HeaderField: Sendable, Equatable, CustomStringConvertible {
         let end = start.reversed().drop { $0 == 0x20 || $0 == 0x09 }.count
         let trimmed = Substring(start.prefix(end))
         guard trimmed.utf8.allSatisfy({ (0x20...0x7E).contains($0) || $0 == 0x09 }) else {
-            throw HeaderError(reason: "header \(name): the value holds a control character, a line break or a character beyond ASCII")
+            throw HeaderError(
+                reason: "header \(name): the value holds a control character, a line break or a character beyond ASCII")
         }
         guard trimmed.utf8.count <= Self.longestValue else {
             throw HeaderError(reason: "header \(name): the value is longer than \(Self.longestValue) bytes")
@@ -49,7 +50,9 @@ public struct HeaderField: Sendable, Equatable, CustomStringConvertible {
 
     private static func check(name: String) throws(HeaderError) {
         guard !name.isEmpty else { throw HeaderError(reason: "a header has no name") }
-        guard name.utf8.count <= longestName else { throw HeaderError(reason: "a header's name is longer than \(longestName) bytes") }
+        guard name.utf8.count <= longestName else {
+            throw HeaderError(reason: "a header's name is longer than \(longestName) bytes")
+        }
         guard name.utf8.allSatisfy(isTokenByte) else {
             // The name may hold anything, a line break too: what is shown of it is printable.
             let shown = String(name.unicodeScalars.prefix(40).map { (0x20...0x7E).contains($0.value) ? Character($0) : "?" })
@@ -57,14 +60,16 @@ public struct HeaderField: Sendable, Equatable, CustomStringConvertible {
         }
         let lower = name.lowercased()
         guard !reserved.contains(lower), !reservedPrefixes.contains(where: lower.hasPrefix) else {
-            throw HeaderError(reason: "header \(name) is reserved: the relay writes it itself, or it would change the request's framing")
+            throw HeaderError(
+                reason: "header \(name) is reserved: the relay writes it itself, or it would change the request's framing")
         }
     }
 
     /// `tchar` of RFC 9110, section 5.6.2.
     static func isTokenByte(_ byte: UInt8) -> Bool {
         switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"): true
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"):
+            true
         default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
         }
     }

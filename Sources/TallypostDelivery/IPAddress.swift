@@ -81,7 +81,9 @@ public struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
         let width = base.v4 == nil ? 128 : 32
         var prefix = width
         if parts.count == 2 {
-            guard let written = Int(parts[1]), (0...width).contains(written), parts[1].utf8.allSatisfy({ $0 >= 0x30 }) else { return nil }
+            guard let written = Int(parts[1]), (0...width).contains(written), parts[1].utf8.allSatisfy({ $0 >= 0x30 }) else {
+                return nil
+            }
             prefix = written
         }
         self.base = base
@@ -110,5 +112,6 @@ public struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
         (base.v4 == nil) == (address.v4 == nil) && masked(address) == base
     }
 
+    /// As people write it, without anything secret.
     public var description: String { "\(base)/\(base.v4 == nil ? prefix : prefix - 96)" }
 }

@@ -23,7 +23,8 @@ import CCrypto
     func callAsFunction(_ text: String) -> [UInt8] {
         var text = text
         let hashed = text.withUTF8 { bytes in
-            unsafe EVP_DigestInit_ex2(context, algorithm, nil) == 1 && EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1
+            unsafe EVP_DigestInit_ex2(context, algorithm, nil) == 1
+                && EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1
                 && EVP_DigestFinal_ex(context, &digest, nil) == 1
         }
         precondition(hashed, "SHA-256 failed")

@@ -117,7 +117,8 @@ final class RequestComposer {
     }
 
     private func writeSignalURL(_ prefix: String, _ task: ClaimedTask, into head: inout [UInt8]) throws(Refusal) {
-        guard let token = task.signalToken, !token.isEmpty, token.utf8.count <= 256, token.utf8.allSatisfy(Self.isTokenByte) else {
+        guard let token = task.signalToken, !token.isEmpty, token.utf8.count <= 256, token.utf8.allSatisfy(Self.isTokenByte)
+        else {
             throw Refusal("signal_token is not base64url or hex: nobody could signal this task")
         }
         head.append(text: "\r\nTallypost-Signal-URL: ")

@@ -137,7 +137,8 @@ import Glibc
         if unsafe epoll_ctl(descriptor, operation, socket, &event) == 0 { return }
         // A descriptor that was closed behind our back has left the set by itself, and its number may be in use again.
         switch errno {
-        case ENOENT where events != 0: precondition(unsafe epoll_ctl(descriptor, EPOLL_CTL_ADD, socket, &event) == 0, "epoll_ctl: \(errno)")
+        case ENOENT where events != 0:
+            precondition(unsafe epoll_ctl(descriptor, EPOLL_CTL_ADD, socket, &event) == 0, "epoll_ctl: \(errno)")
         case EEXIST: precondition(unsafe epoll_ctl(descriptor, EPOLL_CTL_MOD, socket, &event) == 0, "epoll_ctl: \(errno)")
         case ENOENT, EBADF: states[Int(socket)].registered = 0
         default: preconditionFailure("epoll_ctl: \(errno)")

@@ -27,7 +27,8 @@ extension Transfer {
     /// A header of the final answer, the first of its name, without white space around it.
     private func header(_ name: String) -> String? {
         var found: UnsafeMutablePointer<curl_header>?
-        guard unsafe curl_easy_header(easy, name, 0, UInt32(CURLH_HEADER), -1, &found) == CURLHE_OK, let found = unsafe found else { return nil }
+        guard unsafe curl_easy_header(easy, name, 0, UInt32(CURLH_HEADER), -1, &found) == CURLHE_OK, let found = unsafe found
+        else { return nil }
         return unsafe String(cString: found.pointee.value)
     }
 
@@ -43,8 +44,8 @@ extension Transfer {
         case CURLE_GOT_NOTHING: return "\(place) closed the connection without an answer"
         case CURLE_PARTIAL_FILE: return "the answer broke off after \(body.count) bytes of its body"
         case CURLE_RECV_ERROR, CURLE_SEND_ERROR:
-            let where_ = headBytes == 0 ? "before an answer came" : "in the middle of the answer"
-            return "the connection to \(place) broke \(where_)\(systemReason())"
+            let moment = headBytes == 0 ? "before an answer came" : "in the middle of the answer"
+            return "the connection to \(place) broke \(moment)\(systemReason())"
         case CURLE_WRITE_ERROR where isHeadTooLong, CURLE_OUT_OF_MEMORY:
             return "the answer's headers are longer than \(Self.longestHead) bytes"
         case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY: return "the answer is not HTTP/1.1"

@@ -133,7 +133,8 @@ import TallypostCore
 
     /// Makes it ready to carry a request. `head` and `body` are copied.
     func load(
-        _ delivery: Delivery, target: CurlTarget, provenance: AddressGuard.Provenance, head: [UInt8], body: [UInt8], at now: Instant
+        _ delivery: Delivery, target: CurlTarget, provenance: AddressGuard.Provenance, head: [UInt8], body: [UInt8],
+        at now: Instant
     ) {
         id = delivery.task.id
         epoch = delivery.task.epoch

@@ -56,10 +56,13 @@ public struct WebhookSecret: Sendable, Equatable, CustomStringConvertible, Custo
     }
 
     private static func isBase64(_ byte: UInt8) -> Bool {
-        byte &- UInt8(ascii: "0") < 10 || (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "/")
+        byte &- UInt8(ascii: "0") < 10 || (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte == UInt8(ascii: "+")
+            || byte == UInt8(ascii: "/")
     }
 
+    /// As people write it, without anything secret.
     public var description: String { "WebhookSecret(…)" }
+    /// The same: nothing secret.
     public var debugDescription: String { description }
     /// Shows nothing.
     public var customMirror: Mirror { Mirror(self, children: []) }

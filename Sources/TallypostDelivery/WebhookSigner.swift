@@ -17,7 +17,7 @@ import CCrypto
     }
 
     deinit {
-        for unsafe context in unsafe contexts { unsafe EVP_MAC_CTX_free(context) }
+        for unsafecontext in unsafe contexts { unsafe EVP_MAC_CTX_free(context) }
     }
 
     /// Whether there is no secret, and so no signature.

@@ -4,17 +4,24 @@ import TallypostCore
 /// When something whose cost is not known beforehand may be done again: not before fifty times as long as it took.
 struct Pace {
     private var notBefore = Instant(nanoseconds: .min)
+    /// What the last looks cost. The cheapest of them counts: one that took long may have waited for a processor.
+    private var costs: [Int64] = []
 
     /// What a row costs that is claimed or listed; time beyond that was spent looking.
     private static let costOfRow = TimeSpan.microseconds(20)
+    /// What a look may always cost.
+    private static let allowance = TimeSpan.milliseconds(5)
     /// Never put off for longer.
     private static let longest = TimeSpan.seconds(10)
 
     func allows(_ now: Instant) -> Bool { now >= notBefore }
 
+    /// - Parameter span: how long it took, the way to the server and back not counted.
     mutating func took(_ span: TimeSpan, rows: Int, at now: Instant) {
-        let looking = max(0, span.nanoseconds - Self.costOfRow.nanoseconds * Int64(rows) - 1_000_000)
-        notBefore = now + min(TimeSpan(nanoseconds: looking * 50), Self.longest)
+        costs.append(max(0, span.nanoseconds - Self.costOfRow.nanoseconds * Int64(rows) - Self.allowance.nanoseconds))
+        if costs.count > 3 { costs.removeFirst() }
+        let cost = costs.count == 3 ? costs.min() ?? 0 : 0
+        notBefore = now + min(TimeSpan(nanoseconds: cost * 50), Self.longest)
     }
 }
 
@@ -45,7 +52,9 @@ extension Timestamp {
         // Beyond four digits, or before the year 1, PostgreSQL wants other words; no mark lies there.
         guard (1...9_999).contains(date.year) else { return date.year > 0 ? "infinity" : "-infinity" }
         let rest = seconds - day * 86_400
-        return "\(date.year)-\(date.month)-\(date.day) \(rest / 3_600):\(rest / 60 % 60):\(rest % 60)"
+        // Four digits, or a year is taken for one of this century.
+        let year = String(repeating: "0", count: 4 - String(date.year).count) + String(date.year)
+        return "\(year)-\(date.month)-\(date.day) \(rest / 3_600):\(rest / 60 % 60):\(rest % 60)"
             + ".\(String(repeating: "0", count: 6 - fraction.count))\(fraction)+00"
     }
 }

@@ -153,7 +153,9 @@ import TallypostCore
     private func next(_ operation: String) throws(StoreError) -> PostgresResult {
         guard let first = unsafe PQgetResult(handle) else { throw lost(operation) }
         let result = unsafe PostgresResult(first)
-        if unsafe PQstatus(handle) == CONNECTION_BAD { throw lost(operation, result) }
+        if unsafe PQstatus(handle) == CONNECTION_BAD {
+            throw lost(operation, result.sqlState.isEmpty ? nil : result, isGone: true)
+        }
         while let more = unsafe PQgetResult(handle) { unsafe PQclear(more) }
         return result
     }
@@ -165,20 +167,31 @@ import TallypostCore
         case PGRES_PIPELINE_SYNC: return
         // The commit itself failed (a deferred constraint, a serialisation failure): the mark follows.
         case PGRES_FATAL_ERROR:
-            if unsafe PQstatus(handle) == CONNECTION_BAD { throw lost(operation, sync) }
+            if unsafe PQstatus(handle) == CONNECTION_BAD { throw lost(operation, sync, isGone: true) }
             if failure == nil { failure = PostgresFault.error(sync, operation) }
-            while let more = unsafe PQgetResult(handle) {
-                let isSync = unsafe PQresultStatus(more) == PGRES_PIPELINE_SYNC
-                unsafe PQclear(more)
-                if isSync { return }
-            }
-            throw lost(operation)
+            try skipToSync(operation)
         default: throw lost(operation)
         }
     }
 
-    private func lost(_ operation: String, _ result: PostgresResult? = nil) -> StoreError {
-        if let result, !result.sqlState.isEmpty { return PostgresFault.error(result, operation) }
+    /// Between the error and the mark libpq says once that there are no more results.
+    private func skipToSync(_ operation: String) throws(StoreError) {
+        for _ in 0..<4 {
+            guard let more = unsafe PQgetResult(handle) else { continue }
+            let isSync = unsafe PQresultStatus(more) == PGRES_PIPELINE_SYNC
+            unsafe PQclear(more)
+            if isSync { return }
+        }
+        throw lost(operation)
+    }
+
+    /// - Parameter isGone: whatever the server's last word was, there is no connection any more.
+    private func lost(_ operation: String, _ result: PostgresResult? = nil, isGone: Bool = false) -> StoreError {
+        if let result, !result.sqlState.isEmpty {
+            var error = PostgresFault.error(result, operation)
+            if isGone { error.kind = .connection }
+            return error
+        }
         let text = unsafe String(cString: PQerrorMessage(handle)).split(separator: "\n").joined(separator: "; ")
         return StoreError(
             kind: .connection, code: "08006", operation: operation, message: text.isEmpty ? "the connection was lost" : text)

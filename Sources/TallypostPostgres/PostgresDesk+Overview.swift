@@ -1,6 +1,7 @@
 public import TallypostCore
 
 extension PostgresDesk {
+    /// Depths and ages; reads the whole table once.
     public func overview() throws(StoreError) -> Overview {
         func ask(_ name: String) throws(StoreError) -> PostgresResult { try link.run([.init(name: name, binary: true)])[0] }
         let lines = try ask("overview_lines")
@@ -17,11 +18,13 @@ extension PostgresDesk {
             },
             holders: (0..<holders.rowCount).map { row in
                 Overview.Holder(
-                    relay: holders.text(row, 0) ?? "", count: Int(holders.integer(row, 1) ?? 0), earliestExpiry: holders.time(row, 2))
+                    relay: holders.text(row, 0) ?? "", count: Int(holders.integer(row, 1) ?? 0),
+                    earliestExpiry: holders.time(row, 2))
             },
             finishedLastMinute: finishedLastMinute, due: Int(due.integer(0, 0) ?? 0), now: due.time(0, 1) ?? Moment.timeOfDay())
     }
 
+    /// The facts of one task, from several short reads.
     public func explain(id: Int64) throws(StoreError) -> Explanation? {
         guard let task = try show(id: id)?.task else { return nil }
         func ask(_ name: String) throws(StoreError) -> PostgresResult {

@@ -11,10 +11,13 @@ public final class PostgresDesk: TaskDesk {
     public init(url: String) throws(StoreError) {
         link = try PostgresConnection(url: url, statements: StatementLibrary.statements, keepsSession: false)
         try SchemaVersion.require(on: link)
+        // Rows are shown from their text. A pooler carries this setting along with its client.
+        try link.execute("SET DateStyle = 'ISO, YMD'", operation: "connect")
     }
 
     // MARK: Looking
 
+    /// One page, by `id`.
     public func list(_ filter: TaskFilter, after cursor: Int64?, limit: Int) throws(StoreError) -> [TaskRow] {
         let result = try run("list_tasks", filter) {
             $0.append(String(cursor ?? .min))
@@ -23,20 +26,29 @@ public final class PostgresDesk: TaskDesk {
         return rows(of: result)
     }
 
+    /// The row, its attempts and its events.
     public func show(id: Int64) throws(StoreError) -> TaskDossier? {
         func ask(_ name: String) throws(StoreError) -> [TaskRow] { rows(of: try run(name) { $0.append(String(id)) }) }
         guard let task = try ask("show_task").first else { return nil }
         return TaskDossier(task: task, attempts: try ask("show_attempts"), events: try ask("show_events"))
     }
 
+    /// What ``perform(_:on:by:why:limit:)`` would change in all.
     public func count(_ filter: TaskFilter, for action: TaskAction) throws(StoreError) -> Int {
         let words = action.statuses.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-        return Int(try run("count_tasks", filter, and: "status IN (\(words))").text(0, 0) ?? "") ?? 0
+        return Int(
+            try run(
+                "count_tasks", filter,
+                and: "(status IN (\(words))\(action == .cancel ? " OR (status = 'failed' AND blocks_key)" : ""))"
+            ).text(0, 0) ?? "") ?? 0
     }
 
     // MARK: Acting
 
-    public func perform(_ action: TaskAction, on filter: TaskFilter, by who: String, why: String, limit: Int) throws(StoreError) -> Int {
+    /// One short transaction: the change, its events and the relay's wake-up.
+    public func perform(_ action: TaskAction, on filter: TaskFilter, by who: String, why: String, limit: Int) throws(StoreError)
+        -> Int
+    {
         let result = try run(action == .retry ? "retry_tasks" : "cancel_tasks", filter) {
             $0.append(max(0, min(limit, Self.rowsPerTransaction)))
             $0.append(who)
@@ -45,15 +57,18 @@ public final class PostgresDesk: TaskDesk {
         return Int(result.text(0, 0) ?? "") ?? 0
     }
 
+    /// From `task_routes`.
     public func pausedRoutes() throws(StoreError) -> [PausedRoute] {
         let result = try link.run([.init(name: "paused_routes", binary: true)])[0]
         return (0..<result.rowCount).map { row in
             PausedRoute(
-                type: result.text(row, 0) ?? "", since: result.time(row, 1) ?? Timestamp(microseconds: 0), by: result.text(row, 2) ?? "",
+                type: result.text(row, 0) ?? "", since: result.time(row, 1) ?? Timestamp(microseconds: 0),
+                by: result.text(row, 2) ?? "",
                 reason: result.text(row, 3) ?? "")
         }
     }
 
+    /// The change and its event, in one transaction.
     public func setPaused(_ paused: Bool, route type: String, by who: String, why: String) throws(StoreError) -> Bool {
         if paused {
             // The statement records the event itself, and only when the route was not paused before.
@@ -116,7 +131,10 @@ public final class PostgresDesk: TaskDesk {
     private func rows(of result: PostgresResult) -> [TaskRow] {
         (0..<result.rowCount).map { row in
             let columns = (0..<result.columnCount).map { column in
-                (name: result.columnName(column), value: result.text(row, column).map { Self.shown($0, result.columnType(column)) })
+                (
+                    name: result.columnName(column),
+                    value: result.text(row, column).map { Self.shown($0, result.columnType(column)) }
+                )
             }
             return TaskRow(id: columns.first.flatMap { $0.value.flatMap { Int64($0) } } ?? 0, columns: columns)
         }

@@ -4,6 +4,8 @@ import TallypostCore
 enum PostgresFault {
     static func kind(of state: String) -> StoreError.Kind {
         switch state {
+        // Damaged data or index. Any other internal error (XX000) may be a moment's, or an extension's: no reason to stop for good.
+        case "XX001", "XX002": return .corrupt
         // Read-only: we are on a standby, or the primary became one. Another connection finds the new primary.
         case "25006", "57P01", "57P02", "57P03", "57P05": return .connection
         case "40001", "40P01", "55P03", "57014": return .busy
@@ -16,7 +18,6 @@ enum PostgresFault {
         case "08", "": return .connection
         case "28", "3D": return .permission
         case "53", "54", "58": return .unwritable
-        case "XX": return .corrupt
         case "22", "23": return .data
         default: return .defect
         }

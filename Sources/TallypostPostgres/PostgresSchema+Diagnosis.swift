@@ -1,6 +1,7 @@
 public import TallypostCore
 
 extension PostgresSchema {
+    /// Asks the server; changes nothing.
     public func diagnose() -> [Finding] {
         let link: PostgresConnection
         do {
@@ -9,7 +10,8 @@ extension PostgresSchema {
             return [
                 Finding(
                     level: .problem, check: "database", message: error.description,
-                    mend: error.kind == .permission ? "check user, password and database name, and pg_hba.conf" : "check that it runs and can be reached")
+                    mend: error.kind == .permission
+                        ? "check user, password and database name, and pg_hba.conf" : "check that it runs and can be reached")
             ]
         }
         var findings: [Finding] = []
@@ -43,25 +45,30 @@ extension PostgresSchema {
         func text(_ column: Int) -> String { result.text(0, column) ?? "" }
         var findings: [Finding] = []
         if Int(text(0)) ?? 0 < 130_000 {
-            findings.append(Finding(level: .problem, check: "database", message: "PostgreSQL \(text(1))", mend: "13 or newer is needed"))
+            findings.append(
+                Finding(level: .problem, check: "database", message: "PostgreSQL \(text(1))", mend: "13 or newer is needed"))
         } else {
             findings.append(Finding(level: .good, check: "database", message: "PostgreSQL \(text(1)), as \(text(6))"))
         }
         if text(2) == "t" || text(3) == "on" {
             findings.append(
-                Finding(level: .problem, check: "database", message: "it takes no writes (a standby, or read-only)", mend: "name the primary in the URL"))
+                Finding(
+                    level: .problem, check: "database", message: "it takes no writes (a standby, or read-only)",
+                    mend: "name the primary in the URL"))
         }
         if text(4) == "off" {
             findings.append(
                 Finding(
-                    level: .warning, check: "database", message: "synchronous_commit is off: a crash can lose outcomes, and tasks are then sent again",
+                    level: .warning, check: "database",
+                    message: "synchronous_commit is off: a crash can lose outcomes, and tasks are then sent again",
                     mend: "ALTER ROLE … SET synchronous_commit = on"))
         }
         let away = Timestamp(microseconds: Int64(text(5)) ?? before.microseconds) - before
         if abs(away.milliseconds) > 1_000 {
             findings.append(
                 Finding(
-                    level: .warning, check: "clock", message: "the database's clock and this machine's differ by \(abs(away.milliseconds)) ms",
+                    level: .warning, check: "clock",
+                    message: "the database's clock and this machine's differ by \(abs(away.milliseconds)) ms",
                     mend: "check both with chronyc tracking or timedatectl; leases follow the database's"))
         } else {
             findings.append(Finding(level: .good, check: "clock", message: "the database's clock agrees with this machine's"))
@@ -84,7 +91,9 @@ extension PostgresSchema {
                     AND has_table_privilege('task_routes', 'INSERT') AND has_table_privilege('task_routes', 'DELETE'))
             ) AS needed (what, granted) WHERE NOT granted
             """, operation: "doctor")
-        if result.rowCount == 0 { return [Finding(level: .good, check: "permissions", message: "this role may do all that the relay does")] }
+        if result.rowCount == 0 {
+            return [Finding(level: .good, check: "permissions", message: "this role may do all that the relay does")]
+        }
         return (0..<result.rowCount).map { row in
             Finding(
                 level: .problem, check: "permissions", message: "this role lacks \(result.text(row, 0) ?? "")",
@@ -97,22 +106,25 @@ extension PostgresSchema {
             """
             SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'pending_tasks'::regclass AND tgname = 'tallypost_wake' AND tgenabled <> 'D'),
                    coalesce(array_to_string((SELECT reloptions FROM pg_class WHERE oid = 'pending_tasks'::regclass), ','), '')
-                       LIKE '%fillfactor=50%'
+                       LIKE '%fillfactor=45%'
             """, operation: "doctor")
         var findings: [Finding] = []
         if result.text(0, 0) != "t" {
             findings.append(
                 Finding(
-                    level: .warning, check: "wake-up", message: "the trigger tallypost_wake is missing or disabled: new tasks wait for the next poll",
+                    level: .warning, check: "wake-up",
+                    message: "the trigger tallypost_wake is missing or disabled: new tasks wait for the next poll",
                     mend: "ALTER TABLE pending_tasks ENABLE TRIGGER tallypost_wake"))
         }
         if result.text(0, 1) != "t" {
             findings.append(
                 Finding(
-                    level: .warning, check: "table", message: "pending_tasks has lost its fillfactor of 50: claims then write every index",
-                    mend: "ALTER TABLE pending_tasks SET (fillfactor = 50)"))
+                    level: .warning, check: "table",
+                    message: "pending_tasks has lost its fillfactor of 45: claims then write every index",
+                    mend: "ALTER TABLE pending_tasks SET (fillfactor = 45)"))
         }
-        return findings.isEmpty ? [Finding(level: .good, check: "table", message: "the table's settings and trigger are in place")] : findings
+        return findings.isEmpty
+            ? [Finding(level: .good, check: "table", message: "the table's settings and trigger are in place")] : findings
     }
 
     /// An old snapshot keeps every dead row of the queue alive.
@@ -128,7 +140,8 @@ extension PostgresSchema {
             func text(_ column: Int) -> String { result.text(row, column) ?? "?" }
             return Finding(
                 level: .warning, check: "snapshot",
-                message: "process \(text(0)) (\(text(1)), \(text(2))) holds a snapshot for \(text(3)) s: dead rows cannot be vacuumed",
+                message:
+                    "process \(text(0)) (\(text(1)), \(text(2))) holds a snapshot for \(text(3)) s: dead rows cannot be vacuumed",
                 mend: "end that transaction, or SELECT pg_terminate_backend(\(text(0)))")
         }
     }

@@ -11,6 +11,7 @@ public final class PostgresSchema: SchemaKeeper {
         try PostgresConnection(url: url, statements: StatementLibrary.statements, keepsSession: false)
     }
 
+    /// Each migration in a transaction of its own, one process at a time.
     public func migrate() throws(StoreError) -> MigrationReport {
         let link = try connect()
         let before = try SchemaVersion.read(on: link)
@@ -20,7 +21,8 @@ public final class PostgresSchema: SchemaKeeper {
             do throws(StoreError) {
                 // Two that migrate at once take turns; the one that waited finds the work done.
                 try link.execute(
-                    "BEGIN; SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(1952541804, 1)", operation: "migrate")
+                    "BEGIN; SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(1952541804, 1)",
+                    operation: "migrate")
                 let found = try SchemaVersion.read(on: link)
                 guard found <= SchemaVersion.current else { throw SchemaVersion.mismatch(found) }
                 if found <= index { try apply(index + 1, migration, on: link, &report) }
@@ -70,9 +72,16 @@ public final class PostgresSchema: SchemaKeeper {
             let found = columns.first { $0.name == "id" }.map { "is \($0.type)" } ?? "is missing"
             throw StoreError(
                 kind: .schema, code: "", operation: "adopt",
-                message: "there is a table pending_tasks already, whose id \(found); tallypost needs a bigint or integer primary key \"id\"")
+                message:
+                    "there is a table pending_tasks already, whose id \(found); tallypost needs a bigint or integer primary key \"id\""
+            )
         }
-        guard columns.contains(where: { $0.name == "status" }) else { return [] }
+        guard let status = columns.first(where: { $0.name == "status" }) else { return [] }
+        guard ["text", "character varying"].contains(status.type) else {
+            throw StoreError(
+                kind: .schema, code: "", operation: "adopt",
+                message: "there is a table pending_tasks already, whose status is \(status.type); tallypost needs it to be text")
+        }
         let known = TaskStatus.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
         let result = try link.execute(
             "SELECT DISTINCT coalesce(status::text, 'NULL') FROM pending_tasks WHERE (status::text IN (\(known))) IS NOT TRUE LIMIT 10",

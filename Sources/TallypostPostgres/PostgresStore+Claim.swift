@@ -1,11 +1,13 @@
 public import TallypostCore
 
 extension PostgresStore {
+    /// Several short transactions in one round trip; what one leased is handed over even if a later one fails.
     public func claim(_ request: ClaimRequest) throws(StoreError) -> ClaimBatch {
         try claim(request, settling: []).1
     }
 
-    /// One visit: a settlement's groups first, when there are any, then the look for due tasks, all in one round trip.
+    /// One visit: a settlement's groups first, when there are any, then the look for due tasks. A busy visit is one round trip; one
+    /// that sweeps or walks the keys looks first at what there is, so that keyed tasks get their share of the batch.
     func claim(
         _ request: ClaimRequest, settling groups: [[PostgresConnection.Step]]
     ) throws(StoreError) -> ([Result<[PostgresResult], StoreError>], ClaimBatch) {
@@ -14,90 +16,91 @@ extension PostgresStore {
         let sweeps =
             request.thorough || (sweepPace.allows(started) && (!lastClaimWasFull || started - sweptAt > .milliseconds(100)))
         let demands = Dictionary(request.demands.map { ($0.type, $0) }, uniquingKeysWith: { first, _ in first })
-        var asked = groups
+        // What was settled just now may have freed its key: known only when it is written, so the settlement goes first.
+        var settled: [Result<[PostgresResult], StoreError>] = []
+        var looking = TimeSpan.zero
+        if sweeps || keyWalk.isUnderWay {
+            var asked = groups
+            asked.append([keyWalkStep()])
+            if sweeps { asked.append([step("open_lanes")]) }
+            var results = try run(asked)
+            settled = Array(results.prefix(groups.count))
+            results.removeFirst(groups.count)
+            learnHeads(try results.removeFirst().get()[0])
+            if sweeps { try learnLanes(results.removeFirst().get()[0]) }
+            looking = visitTook
+        }
         for type in demands.keys {
             let usual = Lane(type: type, priority: 0)
             if lanes[usual] == nil { lanes[usual] = .start }
         }
-        let wanted = lanes.filter { demands[$0.key.type] != nil }
-        if !wanted.isEmpty { asked.append([claimStep(wanted, demands, request, fromStart: sweeps)]) }
-        let walks = sweeps || !hintedKeys.isEmpty
-        if walks { asked.append([keyWalkStep()]) }
-        if sweeps { asked.append([step("open_lanes")]) }
-
-        var results = try run(asked)
-        let settled = Array(results.prefix(groups.count))
-        results.removeFirst(groups.count)
+        let plan = ClaimPlan(request, demands, lanes, open: openLanes, keys: hintedKeys, marksApply: !sweeps, turn: &keyTurn)
+        var asked = settled.isEmpty ? groups : []
+        let pending = asked.count
+        if let heads = plan.heads { asked.append([headsStep(heads, plan.keys, request)]) }
+        if !plan.lanes.isEmpty { asked.append([lanesStep(plan, request)]) }
         var tasks: [ClaimedTask] = []
-        if !wanted.isEmpty { tasks += try read(results.removeFirst().get()[0]) }
-        var keys = hintedKeys
-        var moreKeys = false
-        if walks { moreKeys = learnHeads(try results.removeFirst().get()[0], demands, &keys) }
-        if sweeps {
-            let before = Set(lanes.keys)
-            try learnLanes(results.removeFirst().get()[0])
-            // A type's very first row: do not make it wait for the next visit.
-            let fresh = lanes.filter { !before.contains($0.key) && demands[$0.key.type] != nil }
-            if !fresh.isEmpty, tasks.count < request.limit {
-                try keeping(tasks) { () throws(StoreError) in
-                    tasks += try read(run([[claimStep(fresh, demands, request, fromStart: true)]])[0].get()[0])
+        var keysAreLeft = keyWalk.isUnderWay
+        if !asked.isEmpty {
+            var results = try run(asked)
+            settled += results.prefix(pending)
+            results.removeFirst(pending)
+            if let heads = plan.heads { keysAreLeft = try takeHeads(results.removeFirst(), heads, plan, &tasks) || keysAreLeft }
+            if !plan.lanes.isEmpty {
+                // Heads that are leased already must reach the caller: a failure is told only when there is nothing else to tell.
+                do throws(StoreError) { tasks += try read(results.removeFirst().get()[0]) } catch {
+                    if tasks.isEmpty { throw error }
                 }
             }
-        }
-        if !keys.isEmpty, tasks.count < request.limit {
-            try keeping(tasks) { () throws(StoreError) in
-                tasks += try claimHeads(keys, demands, request, limit: request.limit - tasks.count)
-            }
+            looking = looking + visitTook
         }
         if sweeps {
             sweptAt = started
-            sweepPace.took(Moment.now() - started, rows: tasks.count, at: Moment.now())
+            sweepPace.took(looking, rows: tasks.count, at: Moment.now())
         }
-        return (settled, finish(tasks, request, demands, moreKeys: moreKeys))
+        var batch = finish(tasks, request, plan, keysAreLeft: keysAreLeft)
+        if !sweeps, !batch.mayHaveMore, sweepPace.allows(started) {
+            // A backlog seems to have ended here. Behind the marks may be rows that committed late or came back: look before resting.
+            if batch.tasks.isEmpty { batch = try claim(request, settling: []).1 } else { batch.mayHaveMore = true }
+        }
+        return (settled, batch)
     }
 
-    /// What is leased already must reach the caller: a failure of a further step is told only when there is nothing else to tell.
-    /// The connection, if it broke, says so again at the next call.
-    private func keeping(_ tasks: [ClaimedTask], _ step: () throws(StoreError) -> Void) throws(StoreError) {
-        do throws(StoreError) { try step() } catch { if tasks.isEmpty { throw error } }
-    }
-
-    private func finish(
-        _ claimed: [ClaimedTask], _ request: ClaimRequest, _ demands: [String: ClaimRequest.Demand], moreKeys: Bool
-    ) -> ClaimBatch {
+    private func finish(_ claimed: [ClaimedTask], _ request: ClaimRequest, _ plan: ClaimPlan, keysAreLeft: Bool) -> ClaimBatch {
         var counts: [String: Int] = [:]
+        var unkeyed = 0
         var bytes = 0
         for task in claimed {
-            counts[task.type, default: 0] += 1
             bytes += task.payload?.count ?? 0
             if let key = task.orderingKey {
                 if keyOfClaimed.count < Self.mostRememberedKeys { keyOfClaimed[task.id] = key }
-            } else {
-                let lane = Lane(type: task.type, priority: Int64(task.priority))
-                if let mark = lanes[lane], (mark.runAt, mark.id) < (task.runAt, task.id) {
-                    lanes[lane] = Mark(runAt: task.runAt, id: task.id)
-                }
+                continue
+            }
+            unkeyed += 1
+            counts[task.type, default: 0] += 1
+            let lane = Lane(type: task.type, priority: Int64(task.priority))
+            if let mark = lanes[lane], (mark.runAt, mark.id) < (task.runAt, task.id) {
+                lanes[lane] = Mark(runAt: task.runAt, id: task.id)
             }
         }
         lastClaimWasFull =
-            claimed.count >= request.limit || bytes >= Self.bytesPerClaim || counts.contains { type, count in count >= demands[type]?.limit ?? .max }
+            unkeyed >= plan.laneLimit || bytes >= Self.bytesPerClaim
+            || plan.laneLimits.contains { type, limit in counts[type, default: 0] >= limit }
+        if request.limit <= 0 || plan.types.isEmpty { lastClaimWasFull = false }
         if !claimed.isEmpty, guardState == .on { guardState = .toBeReleased }
         let tasks = claimed.sorted { ($0.turn, $0.id) < ($1.turn, $1.id) }
-        return ClaimBatch(tasks: tasks, now: databaseNow(), mayHaveMore: lastClaimWasFull || moreKeys)
+        return ClaimBatch(tasks: tasks, now: databaseNow(), mayHaveMore: lastClaimWasFull || keysAreLeft)
     }
 
-    private func claimStep(
-        _ wanted: [Lane: Mark], _ demands: [String: ClaimRequest.Demand], _ request: ClaimRequest, fromStart: Bool
-    ) -> PostgresConnection.Step {
-        let lanes = wanted.sorted { ($0.key.type, $0.key.priority) < ($1.key.type, $1.key.priority) }
-        return step("claim_due") {
-            $0.append(lanes.map { Optional($0.key.type) })
-            $0.append(lanes.map(\.key.priority))
-            $0.append(lanes.map { Int64(min(demands[$0.key.type]?.limit ?? 0, request.limit)) })
-            $0.append(lanes.map { demands[$0.key.type]?.lease.milliseconds ?? 0 })
-            $0.append(lanes.map { Optional(fromStart ? "-infinity" : $0.value.runAt.literal) })
-            $0.append(lanes.map { fromStart ? Int64.min : $0.value.id })
-            $0.append(request.limit)
+    private func lanesStep(_ plan: ClaimPlan, _ request: ClaimRequest) -> PostgresConnection.Step {
+        step("claim_due") {
+            $0.append(plan.lanes.map { Optional($0.lane.type) })
+            $0.append(plan.lanes.map(\.lane.priority))
+            $0.append(plan.lanes.map { Int64(min(plan.laneLimits[$0.lane.type] ?? 0, plan.laneLimit)) })
+            $0.append(plan.lanes.map { plan.leases[$0.lane.type] ?? 0 })
+            $0.append(plan.lanes.map { Optional($0.mark.runAt.literal) })
+            $0.append(plan.lanes.map(\.mark.id))
+            $0.append(plan.laneLimit)
             $0.append(request.relay)
             $0.append(Self.bytesPerClaim)
         }
@@ -105,63 +108,63 @@ extension PostgresStore {
 
     // MARK: Ordering keys
 
-    private func keyWalkStep() -> PostgresConnection.Step {
-        let cursor = keyCursor
+    func keyWalkStep() -> PostgresConnection.Step {
+        let cursor = keyWalk.cursor
         return step("key_heads") {
             $0.append(cursor)
             $0.append(Self.keysPerWalk)
         }
     }
 
-    /// Adds the keys whose head is due and free, and says whether the walk has not come round yet.
-    private func learnHeads(_ result: PostgresResult, _ demands: [String: ClaimRequest.Demand], _ keys: inout Set<String>) -> Bool
-    {
-        if keyCursor.isEmpty {
-            nextHeadDue = nil
-            keyedTypes = []
-        }
+    /// Hints at the keys whose head is due and free, and moves the walk on.
+    func learnHeads(_ result: PostgresResult) {
+        keyWalk.begin()
         for row in 0..<result.rowCount {
-            // The walk begins at its cursor, which the last one has visited; the empty text is a key too.
-            if !keyCursor.isEmpty, result.text(row, 0) == keyCursor { continue }
             guard let type = result.text(row, 1), let runAt = result.time(row, 2), let now = result.time(row, 4) else { continue }
-            keyedTypes.insert(type)
+            keyWalk.saw(type)
             guard result.integer(row, 3) == 1 else { continue }
             if runAt > now {
-                nextHeadDue = min(nextHeadDue ?? runAt, runAt)
-            } else if demands[type] != nil, let key = result.text(row, 0) {
-                keys.insert(key)
+                keyWalk.saw(due: runAt)
+            } else if hintedKeys.count < Self.mostRememberedKeys, let key = result.text(row, 0) {
+                hintedKeys.insert(key)
             }
         }
         let isFull = result.rowCount >= Self.keysPerWalk
-        keyCursor = isFull ? result.text(result.rowCount - 1, 0) ?? "" : ""
-        return isFull
+        keyWalk.moved(to: isFull ? result.text(result.rowCount - 1, 0) : nil)
     }
 
-    private func claimHeads(
-        _ keys: Set<String>, _ demands: [String: ClaimRequest.Demand], _ request: ClaimRequest, limit: Int
-    ) throws(StoreError) -> [ClaimedTask] {
-        let types = demands.values.sorted { $0.type < $1.type }
-        let outcome = try run([
-            [
-                step("claim_heads") {
-                    $0.append(keys.sorted().map { Optional($0) })
-                    $0.append(types.map { Optional($0.type) })
-                    $0.append(types.map { Int64($0.limit) })
-                    $0.append(types.map(\.lease.milliseconds))
-                    $0.append(limit)
-                    $0.append(request.relay)
-                    $0.append(Self.bytesPerClaim)
-                }
-            ]
-        ])[0]
+    private func headsStep(_ heads: ClaimPlan.Heads, _ keys: [String], _ request: ClaimRequest) -> PostgresConnection.Step {
+        step("claim_heads") {
+            $0.append(keys.map { Optional($0) })
+            $0.append(heads.limits.map { Optional($0.type) })
+            $0.append(heads.limits.map { Int64($0.limit) })
+            $0.append(heads.limits.map { $0.lease })
+            $0.append(heads.limit)
+            $0.append(request.relay)
+            $0.append(Self.bytesPerClaim)
+        }
+    }
+
+    /// Adds the heads that were claimed, and says whether keys are left to be asked about at once.
+    private func takeHeads(
+        _ outcome: Result<[PostgresResult], StoreError>, _ heads: ClaimPlan.Heads, _ plan: ClaimPlan, _ tasks: inout [ClaimedTask]
+    ) throws(StoreError) -> Bool {
         switch outcome {
         case .success(let results):
-            hintedKeys.subtract(keys)
-            return try read(results[0])
+            let claimed = try read(results[0])
+            tasks += claimed
+            var counts: [String: Int] = [:]
+            for task in claimed { counts[task.type, default: 0] += 1 }
+            let isCut =
+                claimed.count >= heads.limit || claimed.reduce(0) { $0 + ($1.payload?.count ?? 0) } >= Self.bytesPerClaim
+                || heads.limits.contains { counts[$0.type, default: 0] >= $0.limit }
+            // Cut short, the others keep their hint. Else they have nothing due: whatever changes that hints anew.
+            hintedKeys.subtract(isCut ? claimed.compactMap(\.orderingKey) : plan.keys)
+            return !hintedKeys.isEmpty
         case .failure(let error):
-            // Another relay took a task of one of these keys at the same moment: the database has refused the second.
-            if error.code == "23505" { return [] }
-            throw error
+            // Another relay took a task of one of these keys at the same moment: the database has refused the second. Ask again.
+            guard error.code == "23505" else { throw error }
+            return true
         }
     }
 

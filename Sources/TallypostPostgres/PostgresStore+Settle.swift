@@ -1,18 +1,27 @@
 public import TallypostCore
 
 extension PostgresStore {
+    /// One transaction; a value that the database refuses is left out, and the others are written all the same.
     public func settle(_ outcomes: [Outcome]) throws(StoreError) -> Settlement {
         guard !outcomes.isEmpty else { return Settlement(written: 0, late: []) }
         let plan = SettlementPlan(outcomes)
         return try judge(run([plan.steps(step)])[0], outcomes, plan)
     }
 
+    /// Both in one round trip.
     public func exchange(_ outcomes: [Outcome], _ request: ClaimRequest) throws(StoreError) -> (Settlement, ClaimBatch) {
         guard !outcomes.isEmpty else { return (Settlement(written: 0, late: []), try claim(request)) }
         noteKeys(of: outcomes)
         let plan = SettlementPlan(outcomes)
         let (settled, batch) = try claim(request, settling: [plan.steps(step)])
-        return (try judge(settled[0], outcomes, plan), batch)
+        do {
+            return (try judge(settled[0], outcomes, plan), batch)
+        } catch {
+            // The caller will not learn what was claimed: give it back, so that it costs no attempt. What fails here waits for its lease.
+            let unseen = batch.tasks.map { Outcome(id: $0.id, epoch: $0.epoch, change: .released(after: .zero)) }
+            if !unseen.isEmpty { _ = try? settle(unseen) }
+            throw error
+        }
     }
 
     /// Whatever ends may free its key: the next claim looks at it.

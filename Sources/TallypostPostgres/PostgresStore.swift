@@ -20,16 +20,19 @@ public final class PostgresStore: TaskStore {
     var sweepPace = Pace()
     var expiryPace = Pace()
     var lastClaimWasFull = false
+    /// How long the last visit took, the way to the server and back not counted.
+    var visitTook = TimeSpan.zero
+    /// The quickest visit of this connection: the way there and back.
+    private var quickestVisit = TimeSpan(nanoseconds: .max)
 
     // Ordering keys.
-    /// Where the walk over the keys goes on; empty: at the first.
-    var keyCursor = ""
+    var keyWalk = KeyWalk()
     /// Keys that may have a new head.
     var hintedKeys: Set<String> = []
     /// The key of each keyed task that was claimed here and is not settled yet.
     var keyOfClaimed: [Int64: String] = [:]
-    /// When the earliest head seen by the last walk falls due.
-    var nextHeadDue: Timestamp?
+    /// Whether the odd one of a batch goes to the keys.
+    var keyTurn = true
 
     // Waking.
     var guardState = GuardState.off
@@ -47,7 +50,7 @@ public final class PostgresStore: TaskStore {
     }
 
     /// The last row claimed of a lane.
-    struct Mark {
+    struct Mark: Equatable {
         var runAt: Timestamp
         var id: Int64
         static let start = Mark(runAt: Timestamp(microseconds: .min), id: .min)
@@ -70,6 +73,7 @@ public final class PostgresStore: TaskStore {
         self.pollOnly = pollOnly
     }
 
+    /// Connects, checks the schema, and listens when it may.
     public func open() throws(StoreError) {
         close()
         let connection = try PostgresConnection(url: url, statements: StatementLibrary.statements, keepsSession: !pollOnly)
@@ -78,14 +82,15 @@ public final class PostgresStore: TaskStore {
         link = connection
     }
 
+    /// Gives back what it holds. Again is a no-op.
     public func close() {
         link = nil
         lanes = [:]
+        keyWalk = KeyWalk()
         openLanes = []
-        keyCursor = ""
         hintedKeys = []
         keyOfClaimed = [:]
-        nextHeadDue = nil
+        quickestVisit = TimeSpan(nanoseconds: .max)
         guardState = .off
         sweepPace = Pace()
         expiryPace = Pace()
@@ -97,6 +102,12 @@ public final class PostgresStore: TaskStore {
         guard let link else {
             throw StoreError(
                 kind: .connection, code: "closed", operation: groups.first?.first?.name ?? "", message: "the store is not open")
+        }
+        let started = Moment.now()
+        defer {
+            let took = Moment.now() - started
+            quickestVisit = min(quickestVisit, took)
+            visitTook = took - quickestVisit
         }
         do {
             guard guardState == .toBeReleased else { return try link.run(groups) }
@@ -124,6 +135,7 @@ public final class PostgresStore: TaskStore {
 
     // MARK: Chores
 
+    /// Two short transactions in one round trip.
     public func sweep(limit: Int) throws(StoreError) -> Int {
         let results = try run([
             [step("end_overdue") { $0.append(limit) }], [step("set_aside_untyped") { $0.append(limit) }],
@@ -131,6 +143,7 @@ public final class PostgresStore: TaskStore {
         return try results[0].get()[0].affected + results[1].get()[0].affected
     }
 
+    /// Looks no further than what has been claimed, and rests when looking is dear.
     public func expiredLeases(limit: Int) throws(StoreError) -> [ExpiredLease] {
         let now = Moment.now()
         guard expiryPace.allows(now) else { return [] }
@@ -140,9 +153,10 @@ public final class PostgresStore: TaskStore {
             $0.append(limit)
             $0.append(known.map { Optional($0.key.type) })
             $0.append(known.map(\.key.priority))
-            $0.append(known.map { Optional(bounded ? $0.value.runAt.literal : "infinity") })
+            // A lane that nothing was claimed from here says nothing about what another relay holds.
+            $0.append(known.map { Optional(bounded && $0.value != .start ? $0.value.runAt.literal : "infinity") })
         }
-        expiryPace.took(Moment.now() - now, rows: result.rowCount, at: Moment.now())
+        expiryPace.took(visitTook, rows: result.rowCount, at: Moment.now())
         return (0..<result.rowCount).map { row in
             ExpiredLease(
                 id: result.integer(row, 0) ?? 0, epoch: result.integer(row, 1) ?? 0, type: result.text(row, 2) ?? "",
@@ -151,6 +165,7 @@ public final class PostgresStore: TaskStore {
         }
     }
 
+    /// Looks at everything that is due.
     public func earliestLeaseEnd() throws(StoreError) -> Timestamp? {
         try learnLanes(try run("open_lanes"))
         let known = Array(lanes.keys)
@@ -163,6 +178,7 @@ public final class PostgresStore: TaskStore {
         return result.time(0, 0) ?? databaseNow()
     }
 
+    /// Records the event with it.
     public func pause(route type: String, reason: String) throws(StoreError) {
         _ = try run("pause_route") {
             $0.append(type)
@@ -171,6 +187,7 @@ public final class PostgresStore: TaskStore {
         }
     }
 
+    /// One round trip.
     public func survey() throws(StoreError) -> Survey {
         let known = Array(lanes.keys)
         let results = try run([
@@ -181,23 +198,20 @@ public final class PostgresStore: TaskStore {
                     $0.append(known.map(\.priority))
                 }
             ],
-            [step("paused_routes")],
+            [step("paused_routes")], [keyWalkStep()],
         ])
         try learnLanes(results[0].get()[0])
         let due = try results[1].get()[0]
         let paused = try results[2].get()[0]
+        learnHeads(try results[3].get()[0])
         let now = due.time(0, 1) ?? databaseNow()
         clock = (now, Moment.now())
-        let heads = nextHeadDue.flatMap { $0 > now ? $0 : nil }
-        let next = [due.time(0, 0), heads].compactMap { $0 }.min()
+        let next = (keyWalk.due.filter { $0 > now } + [due.time(0, 0)].compactMap { $0 }).min()
         return Survey(
-            types: Set(openLanes.map(\.type)).union(keyedTypes).sorted(),
+            types: Set(openLanes.map(\.type)).union(keyWalk.types).sorted(),
             paused: (0..<paused.rowCount).compactMap { paused.text($0, 0) },
             nextDue: next, now: now)
     }
-
-    /// Types among the heads of the last walk.
-    var keyedTypes: Set<String> = []
 
     /// A lane that has emptied stays known: a commit that wakes the relay is found though no sweep may be due.
     func learnLanes(_ result: PostgresResult) throws(StoreError) {

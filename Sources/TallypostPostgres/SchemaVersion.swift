@@ -18,7 +18,8 @@ enum SchemaVersion {
             "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'tallypost_schema' AND pg_table_is_visible(oid))",
             operation: "schema_version")
         guard there.text(0, 0) == "t" else { return 0 }
-        let version = try connection.execute("SELECT coalesce(max(version), 0) FROM tallypost_schema", operation: "schema_version")
+        let version = try connection.execute(
+            "SELECT coalesce(max(version), 0) FROM tallypost_schema", operation: "schema_version")
         return Int(version.text(0, 0) ?? "") ?? 0
     }
 

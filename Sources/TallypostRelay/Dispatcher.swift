@@ -44,6 +44,9 @@ public final class Dispatcher {
     /// How long a stop waits for what is in flight (contract, issue of the relay: 30 s).
     public static let stopWithin = TimeSpan.seconds(30)
 
+    /// A second signal within this time is the first one's echo.
+    static let sameSignal = TimeSpan.milliseconds(250)
+
     private var relay: Relay
     private let courier: any CourierLoop
     private let store: StoreThread
@@ -51,7 +54,8 @@ public final class Dispatcher {
     private var answers: [Answer] = []
     private var ending: Ending?
     private var hasBeenReady = false
-    private var isStopping = false
+    /// When the first signal to stop came.
+    private var stoppingSince: Instant?
     private var statusAt = Instant(nanoseconds: .min)
 
     /// The caller keeps `store` and closes it after ``run()``.
@@ -72,7 +76,8 @@ public final class Dispatcher {
         tell(.tick)
         while ending == nil {
             let now = around.now()
-            let woken = courier.wait(timeout: min(relay.nextWake(after: now) - now, around.notifier.watchdogInterval ?? .seconds(10)))
+            let woken = courier.wait(
+                timeout: min(relay.nextWake(after: now) - now, around.notifier.watchdogInterval ?? .seconds(10)))
             around.notifier.pingWatchdog(at: around.now())
             courier.collect(into: &answers)
             if !answers.isEmpty {
@@ -109,7 +114,8 @@ public final class Dispatcher {
             hasBeenReady = true
             around.notifier.ready()
             around.log.info("ready", ["relay": relay.name])
-        case .storeUnreachable(let error) where !error.isTransient && !hasBeenReady, .storeUnreachable(let error) where error.kind == .corrupt,
+        case .storeUnreachable(let error) where !error.isTransient && !hasBeenReady,
+            .storeUnreachable(let error) where error.kind == .corrupt,
             .storeFailed(let error, _) where error.kind == .corrupt:
             ending = .unusable(error)
         default: break
@@ -124,11 +130,12 @@ public final class Dispatcher {
             if let routes = around.reload() { tell(.reconfigured(routes)) }
             around.notifier.ready()
         case .terminate, .interrupt:
-            if isStopping {
-                ending = .interrupted
+            if let stoppingSince {
+                // Some send one signal twice, to the process and to its group (timeout(1) does): that is still the first.
+                if around.now() - stoppingSince > Self.sameSignal { ending = .interrupted }
                 return
             }
-            isStopping = true
+            stoppingSince = around.now()
             around.notifier.stopping()
             around.log.info(
                 "stopping", ["in_flight": String(relay.inFlightCount), "held": String(relay.heldCount)])

@@ -27,7 +27,9 @@ extension Log {
                 "no route for a type in the table: its tasks are set aside as failed",
                 ["type": type, "mend": "add routes.\(type) to the configuration"])
         case .memoryBound(let tasks, let bytes):
-            warning("memory bound reached: nothing is claimed until some of it is sent", ["tasks": String(tasks), "bytes": String(bytes)])
+            warning(
+                "memory bound reached: nothing is claimed until some of it is sent",
+                ["tasks": String(tasks), "bytes": String(bytes)])
         }
     }
 }

@@ -34,7 +34,9 @@ public final class SQLiteDesk: TaskDesk {
     /// Counts what ``perform(_:on:by:why:limit:)`` would change.
     public func count(_ filter: TaskFilter, for action: TaskAction) throws(StoreError) -> Int {
         let words = action.statuses.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-        let statement = try prepare("count_tasks", where: filter, and: "status IN (\(words))")
+        let statement = try prepare(
+            "count_tasks", where: filter,
+            and: "(status IN (\(words))\(action == .cancel ? " OR (status = 'failed' AND blocks_key)" : ""))")
         return try statement.firstRow { Int($0.integer(0)) } ?? 0
     }
 

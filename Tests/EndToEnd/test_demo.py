@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-BINARY = os.environ["TALLYPOST_BINARY"]
 SHORT = ["--orders", "60", "--seconds", "3"]
 
 
@@ -19,10 +18,14 @@ def environment(directory):
     return {"TMPDIR": str(directory), "TERM": "xterm", "LANG": "C.UTF-8", "PATH": os.environ["PATH"]}
 
 
-def start(directory, *arguments, stdout=subprocess.PIPE):
-    return subprocess.Popen(
-        [BINARY, "demo", *arguments], env=environment(directory), cwd=directory, text=True,
-        stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.STDOUT)
+@pytest.fixture
+def start(binary, tmp_path):
+    """Starts a demo whose temporary directory is the test's own."""
+    def run(*arguments, stdout=subprocess.PIPE):
+        return subprocess.Popen(
+            [binary, "demo", *arguments], env=environment(tmp_path), cwd=tmp_path, text=True,
+            stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.STDOUT)
+    return run
 
 
 def processes_of(directory):
@@ -46,8 +49,8 @@ def wait_until(condition, seconds=20):
         time.sleep(0.02)
 
 
-def test_a_demo_is_proven_and_leaves_nothing(tmp_path):
-    demo = start(tmp_path, *SHORT)
+def test_a_demo_is_proven_and_leaves_nothing(start, tmp_path):
+    demo = start(*SHORT)
     output, _ = demo.communicate(timeout=120)
     assert demo.returncode == 0, output
     assert "PROVEN: every committed order" in output
@@ -56,9 +59,9 @@ def test_a_demo_is_proven_and_leaves_nothing(tmp_path):
     assert processes_of(tmp_path) == []
 
 
-def test_the_kept_databases_say_the_same_when_asked_again(tmp_path):
+def test_the_kept_databases_say_the_same_when_asked_again(start, tmp_path):
     kept = tmp_path / "kept"
-    demo = start(tmp_path, *SHORT, "--keep", str(kept), "--plain")
+    demo = start(*SHORT, "--keep", str(kept), "--plain")
     output, _ = demo.communicate(timeout=120)
     assert demo.returncode == 0, output
     with sqlite3.connect(kept / "shop.db") as shop:
@@ -76,15 +79,15 @@ def test_the_kept_databases_say_the_same_when_asked_again(tmp_path):
     assert counts and int(counts[1]) == len(orders)
     assert (kept / "proof.sql").exists()
 
-    again = start(tmp_path, *SHORT, "--keep", str(kept))
+    again = start(*SHORT, "--keep", str(kept))
     output, _ = again.communicate(timeout=30)
     assert again.returncode == 64, output
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("delay", [0, 0.1, 1.5])
-def test_an_interrupted_demo_leaves_nothing(tmp_path, signal_number, delay):
-    demo = start(tmp_path, "--seconds", "30", "--orders", "600")
+def test_an_interrupted_demo_leaves_nothing(start, tmp_path, signal_number, delay):
+    demo = start("--seconds", "30", "--orders", "600")
     # From the moment that there is something to remove, at any moment.
     wait_until(lambda: list(tmp_path.iterdir()))
     time.sleep(delay)
@@ -95,17 +98,17 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path, signal_number, delay):
     assert processes_of(tmp_path) == []
 
 
-def test_a_killed_demo_takes_its_processes_along(tmp_path):
-    demo = start(tmp_path, "--seconds", "30", "--orders", "600")
+def test_a_killed_demo_takes_its_processes_along(start, tmp_path):
+    demo = start("--seconds", "30", "--orders", "600")
     wait_until(lambda: len(processes_of(tmp_path)) >= 3)
     demo.kill()
     demo.communicate(timeout=20)
     wait_until(lambda: processes_of(tmp_path) == [])
 
 
-def test_the_live_view_gives_the_cursor_back(tmp_path):
+def test_the_live_view_gives_the_cursor_back(start):
     controller, terminal = pty.openpty()
-    demo = start(tmp_path, "--seconds", "30", "--orders", "600", stdout=terminal)
+    demo = start("--seconds", "30", "--orders", "600", stdout=terminal)
     os.close(terminal)
     seen = b""
     while b"delivered/s" not in seen:

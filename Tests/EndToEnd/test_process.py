@@ -12,15 +12,15 @@ from harness.waiting import eventually
 
 
 def test_systemd_hears_ready_watchdog_reloading_and_stopping(database: Database, receiver: Receiver, relay) -> None:
-    running = relay(database, routes={"task": route(receiver.url())}, environment={"WATCHDOG_USEC": "400000"}).start()
+    running = relay(database, routes={"task": route(receiver.url())}, environment={"WATCHDOG_USEC": "1000000"}).start()
     notify = running.notify
 
     def pings() -> list[float]:
         return [at for at, text in list(notify.messages) if "WATCHDOG=1" in text.splitlines()]
 
-    eventually(lambda: len(pings()) >= 8)
+    eventually(lambda: len(pings()) >= 5)
     gaps = [second - first for first, second in zip(pings(), pings()[1:])]
-    assert max(gaps) < 0.4, "never later than systemd's patience"
+    assert max(gaps) < 1, "never later than systemd's patience"
     seen = len(notify.messages)
     running.reload(json.loads(running.config.read_text()))
     lines = notify.lines(seen)
@@ -36,15 +36,15 @@ def test_the_watchdog_is_fed_while_the_database_is_locked_and_the_receiver_hangs
     sqlite: SQLiteDatabase, receiver: Receiver, relay
 ) -> None:
     receiver.always(Hang())
-    running = relay(sqlite, routes={"task": route(receiver.url(), timeoutSeconds=2)}, environment={"WATCHDOG_USEC": "1000000"}).start()
+    running = relay(sqlite, routes={"task": route(receiver.url(), timeoutSeconds=2)}, environment={"WATCHDOG_USEC": "1600000"}).start()
     sqlite.insert_many(20, "k")
     eventually(lambda: receiver.got())
     holder = sqlite.connect()
     holder.execute("BEGIN IMMEDIATE")
     seen = len(running.notify.messages)
-    eventually(lambda: running.notify.lines(seen).count("WATCHDOG=1") >= 6, 6)
+    eventually(lambda: running.notify.lines(seen).count("WATCHDOG=1") >= 4, 8)
     times = [at for at, text in running.notify.messages[seen:] if "WATCHDOG=1" in text]
-    assert max(second - first for first, second in zip(times, times[1:])) < 1
+    assert max(second - first for first, second in zip(times, times[1:])) < 1.6
     holder.execute("ROLLBACK")
     holder.close()
 
@@ -73,6 +73,19 @@ def test_sigterm_lets_what_is_in_flight_end_and_gives_the_rest_back(database: Da
     rows = [row for row in database.rows() if row["status"] == "pending"]
     assert {row["attempts"] for row in rows} == {0}
     assert len(receiver.got()) == 10
+
+
+def test_sigterm_waits_for_a_hanging_receiver_no_longer_than_its_timeout(
+    database: Database, receiver: Receiver, relay
+) -> None:
+    receiver.always(Hang())
+    running = relay(database, routes={"task": route(receiver.url(), timeoutSeconds=2, concurrency=5)}).start()
+    database.insert_many(20, "k")
+    eventually(lambda: len(receiver.got()) == 5)
+    assert running.stop(within=10) == 0
+    # Each outcome is written, and tried again by whoever runs next.
+    assert database.statuses() == {"pending": 20}
+    assert sorted(row["attempts"] for row in database.rows()) == [0] * 15 + [1] * 5
 
 
 def test_a_second_sigterm_exits_at_once(database: Database, receiver: Receiver, relay) -> None:

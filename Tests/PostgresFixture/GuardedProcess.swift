@@ -16,7 +16,8 @@ final class GuardedProcess: Sendable {
     ///   - log: where its output goes.
     init(_ command: [String], signal: String, directory: String, log: String) throws {
         var ends: [Int32] = [-1, -1]
-        guard unsafe Glibc.pipe(&ends) == 0, fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0, fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0 else {
+        guard unsafe Glibc.pipe(&ends) == 0, fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0, fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0
+        else {
             throw FixtureError("no pipe: errno \(errno)")
         }
         let process = Process()
@@ -36,7 +37,7 @@ final class GuardedProcess: Sendable {
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         defer { close(ends[0]) }
-        try process.run()
+        try Self.start(process)
         pipe = Mutex(ends[1])
         shell = Mutex(process)
     }
@@ -53,6 +54,16 @@ final class GuardedProcess: Sendable {
 
     deinit { stop() }
 
+    /// Tests run on threads that block every signal, and a child would inherit that: it could not be stopped.
+    private static func start(_ process: Process) throws {
+        var none = sigset_t()
+        var before = sigset_t()
+        unsafe sigemptyset(&none)
+        unsafe pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try process.run()
+    }
+
     /// Runs a program to its end; throws what it said when it failed. Returns its output.
     @discardableResult static func run(_ command: [String], input: String = "") throws -> String {
         let process = Process()
@@ -64,7 +75,7 @@ final class GuardedProcess: Sendable {
         process.standardInput = given
         process.standardOutput = output
         process.standardError = output
-        try process.run()
+        try start(process)
         given.fileHandleForWriting.write(Data(input.utf8))
         try given.fileHandleForWriting.close()
         let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

@@ -54,14 +54,18 @@ public final class PostgresFixture: DatabaseFixture {
         PostgresStore(url: relayURL, pollOnly: access == .poll || access == .pooler)
     }
 
+    /// Connected in this fixture's mode.
     public func makeStore() throws -> any TaskStore {
         let store = makePostgresStore()
         try store.open()
         return store
     }
 
+    /// In this fixture's mode.
     public func makeUnopenedStore() throws -> any TaskStore { makePostgresStore() }
+    /// On a connection of its own.
     public func makeDesk() throws -> any TaskDesk { try PostgresDesk(url: relayURL) }
+    /// As the owner.
     public func makeKeeper() throws -> any SchemaKeeper {
         access == .relayRole ? GrantingKeeper(self) : PostgresSchema(url: relayURL)
     }
@@ -87,7 +91,8 @@ public final class PostgresFixture: DatabaseFixture {
 
     // MARK: The application's side
 
-    public func insert(_ rows: [ColumnValues]) throws -> [Int64] {
+    /// In one transaction of the application's own.
+    @discardableResult public func insert(_ rows: [ColumnValues]) throws -> [Int64] {
         try application.withLock { application in
             try application.execute("BEGIN")
             do {
@@ -101,6 +106,7 @@ public final class PostgresFixture: DatabaseFixture {
         }
     }
 
+    /// On a connection of the application's own.
     public func insertAndRollBack(_ rows: [ColumnValues]) throws {
         try application.withLock { application in
             try application.execute("BEGIN")
@@ -124,18 +130,22 @@ public final class PostgresFixture: DatabaseFixture {
         return id
     }
 
+    /// As a person with SQL would.
     public func update(_ ids: [Int64], _ columns: ColumnValues) throws {
         let changes = columns.map { "\($0.key) = \(Self.literal($0.value))" }.joined(separator: ", ")
         let list = ids.map(String.init).joined(separator: ", ")
         try execute("UPDATE pending_tasks SET \(changes) WHERE id IN (\(list))")
     }
 
+    /// Every column, in the suite's neutral values.
     public func row(_ id: Int64) throws -> ColumnValues { try rows("pending_tasks", where: "id = \(id)").first ?? [:] }
 
+    /// Oldest first.
     public func attempts(of id: Int64) throws -> [ColumnValues] {
         try rows("task_attempts", where: "task_id = \(id) ORDER BY id")
     }
 
+    /// Empties the tables.
     public func clear() throws {
         try execute(
             """
@@ -144,10 +154,12 @@ public final class PostgresFixture: DatabaseFixture {
             """)
     }
 
+    /// As the owner.
     public func execute(_ sql: String) throws {
         try application.withLock { application in try application.execute(sql) }
     }
 
+    /// As the owner; everything as text.
     public func query(_ sql: String) throws -> [[String?]] {
         try application.withLock { application in try application.query(sql) }
     }

@@ -55,14 +55,16 @@ public final class TestDatabases: Sendable {
     }
 
     /// Runs grants.sql with these variables.
-    @discardableResult func psql(_ database: String, _ variables: [(String, String)]) throws -> String {
+    @discardableResult public func psql(_ database: String, _ variables: [(String, String)]) throws -> String {
         let script = try String(contentsOf: Self.grants, encoding: .utf8)
         let set = variables.flatMap { ["-v", "\($0.0)=\($0.1)"] }
-        return try GuardedProcess.run(["psql", "-X", "-q", "-d", try server.url(database: database)] + set + ["-f", "-"], input: script)
+        return try GuardedProcess.run(
+            ["psql", "-X", "-q", "-d", try server.url(database: database)] + set + ["-f", "-"], input: script)
     }
 
     /// The file in the source tree.
-    static let grants = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    static let grants = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
         .appending(path: "sql/postgres/grants.sql")
 
     /// A new database, migrated; with the grants when asked. Returns its name.

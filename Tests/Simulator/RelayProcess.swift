@@ -51,7 +51,10 @@ final class RelayProcess {
     /// The most that it may hold, by the routes it ever had.
     var holdBound = 0
 
-    init(number: Int, relay: Relay, store: MemoryStore, routes: [String: RoutePolicy], drains: Bool, clockStart: Int64, drift: Int64) {
+    init(
+        number: Int, relay: Relay, store: MemoryStore, routes: [String: RoutePolicy], drains: Bool, clockStart: Int64,
+        drift: Int64
+    ) {
         self.number = number
         self.relay = relay
         self.store = store

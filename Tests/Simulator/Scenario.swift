@@ -80,7 +80,8 @@ struct Scenario {
             let base = TimeSpan.milliseconds(random.pick([20, 200, 1_000]))
             let schedule: RetryPolicy.Schedule =
                 random.chance(800)
-                ? .exponential(base: base, cap: .seconds(random.pick([1, 3, 6]))) : .delays([base, .milliseconds(700), .seconds(2)])
+                ? .exponential(base: base, cap: .seconds(random.pick([1, 3, 6])))
+                : .delays([base, .milliseconds(700), .seconds(2)])
             routes[type] = RoutePolicy(
                 type: type, origin: random.pick(origins), timeout: timeout, maxAttempts: random.pick([0, 1, 2, 3, 5, 8]),
                 retry: RetryPolicy(schedule: schedule, alsoOn: random.chance(200) ? [404] : []),

@@ -60,8 +60,11 @@ extension TraceEvent: CustomStringConvertible {
         case .late: "outcome of task \(a) came too late"
         case .swept: "task \(a) swept"
         case .recovered: "takes up task \(a), whose lease of relay-\(b) ran out"
-        case .storeFault: ["its line breaks", "its line breaks behind a statement", "its line breaks before a statement that arrives later",
-                           "the database is busy", "the database takes no writes"][Int(a)]
+        case .storeFault:
+            [
+                "its line breaks", "its line breaks behind a statement", "its line breaks before a statement that arrives later",
+                "the database is busy", "the database takes no writes",
+            ][Int(a)]
         case .zombie: "a statement thought lost is carried out"
         case .sent: "sends task \(a), epoch \(b)"
         case .arrived: "task \(a), epoch \(b), reached its receiver"
@@ -79,7 +82,8 @@ extension TraceEvent: CustomStringConvertible {
 
     private static func parts(_ bits: Int64) -> String {
         var text = ""
-        for (bit, name) in ["pause", "claim", "sweep", "expired", "survey", "leases"].enumerated() where bits >> Int64(bit) & 1 == 1 {
+        for (bit, name) in ["pause", "claim", "sweep", "expired", "survey", "leases"].enumerated()
+        where bits >> Int64(bit) & 1 == 1 {
             text += ", \(name)"
         }
         return text

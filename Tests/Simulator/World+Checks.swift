@@ -43,7 +43,9 @@ extension World {
         let from: TaskStatus
         if case .known(let status) = before.status { from = status } else { from = .pending }
         guard let to = from.after(event), change.after.status == .known(to) else {
-            violated("task \(change.id) went from \(before.status.word ?? "NULL") to \(change.after.status.word ?? "NULL") by \(event)")
+            violated(
+                "task \(change.id) went from \(before.status.word ?? "NULL") to \(change.after.status.word ?? "NULL") by \(event)"
+            )
             return
         }
     }
@@ -52,7 +54,8 @@ extension World {
         checkTransition(change, .claimed)
         guard let process, let before = change.before else { return }
         if change.after.epoch != before.epoch + 1 || change.after.attempts != before.attempts + 1 {
-            violated("the claim of task \(change.id) did not count: epoch \(change.after.epoch), attempts \(change.after.attempts)")
+            violated(
+                "the claim of task \(change.id) did not count: epoch \(change.after.epoch), attempts \(change.after.attempts)")
         }
         let lease = LeaseID(id: change.id, epoch: change.after.epoch)
         if ledger.leases[lease] != nil { violated("task \(change.id) was leased twice in epoch \(change.after.epoch)") }
@@ -62,15 +65,21 @@ extension World {
         }
         ledger.leases[lease] = Ledger.Lease(process: process.number, end: end)
         guard let row = database.row(change.id) else { return }
-        if let type = row.type, database.pausedRoutes[type] != nil { violated("task \(row.id) was claimed, and its route is paused") }
+        if let type = row.type, database.pausedRoutes[type] != nil {
+            violated("task \(row.id) was claimed, and its route is paused")
+        }
         if row.image.runAt > database.now { violated("task \(row.id) was claimed before it was due") }
         if let most = mostAttempts(of: row), most > 0, row.image.attempts > most {
             violated("attempt \(row.image.attempts) of task \(row.id) begins, and \(most) is the most")
         }
         guard let key = row.orderingKey else { return }
         for other in database.rows where other.orderingKey == key && other.id != row.id {
-            if other.image.status.isInFlight { violated("task \(row.id) was leased while task \(other.id) of its key is in flight") }
-            if other.id < row.id, other.holdsKey { violated("task \(row.id) was leased before task \(other.id) of its key had ended") }
+            if other.image.status.isInFlight {
+                violated("task \(row.id) was leased while task \(other.id) of its key is in flight")
+            }
+            if other.id < row.id, other.holdsKey {
+                violated("task \(row.id) was leased before task \(other.id) of its key had ended")
+            }
         }
     }
 
@@ -93,7 +102,8 @@ extension World {
         switch outcome.change {
         case .completed, .waiting:
             if !ledger.acknowledged.contains(lease) {
-                violated("task \(outcome.id) is \(outcome.status.rawValue), and no receiver answered 2xx in epoch \(outcome.epoch)")
+                violated(
+                    "task \(outcome.id) is \(outcome.status.rawValue), and no receiver answered 2xx in epoch \(outcome.epoch)")
             }
         case .released:
             if held.sends > 0 { violated("task \(outcome.id) was sent, and then released as if it had not been") }

@@ -19,13 +19,16 @@ extension World {
             process.mailbox.append(.reconfigured(scenario.routes))
             wake(process)
         }
-        if random.chance(700) || !processes.contains(where: { $0.isRunning && !$0.drains && $0.stopBy == nil }) { start(draining: false) }
+        if random.chance(700) || !processes.contains(where: { $0.isRunning && !$0.drains && $0.stopBy == nil }) {
+            start(draining: false)
+        }
         if scenario.drainingRelays > 0 { start(draining: true) }
         queue.plan(.reviews, at: time + second)
     }
 
     func review() {
-        let left = pendingTransactions == 0 ? ledger.unfinished(at: databaseTime, in: database.rows, paused: database.pausedRoutes) : []
+        let left =
+            pendingTransactions == 0 ? ledger.unfinished(at: databaseTime, in: database.rows, paused: database.pausedRoutes) : []
         if isStopping {
             guard let late = processes.first(where: \.isRunning) else {
                 isOver = true
@@ -53,7 +56,9 @@ extension World {
         let rows = database.rows
         if rows.count != ledger.committed { violated("\(ledger.committed) tasks were committed, \(rows.count) are there") }
         for row in rows {
-            if case .known(.processing) = row.image.status { violated("task \(row.id) is left in processing, and nobody sends it") }
+            if case .known(.processing) = row.image.status {
+                violated("task \(row.id) is left in processing, and nobody sends it")
+            }
             if row.image.attempts < 0 { violated("task \(row.id) has \(row.image.attempts) attempts") }
         }
     }

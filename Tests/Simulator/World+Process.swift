@@ -56,7 +56,9 @@ extension World {
         let wake = process.relay.nextWake(after: here)
         if wake <= here {
             process.barrenTurns = didSomething ? 0 : process.barrenTurns + 1
-            if process.barrenTurns > 2 { violated("relay-\(process.number) spins: it wants to be woken at once and then does nothing") }
+            if process.barrenTurns > 2 {
+                violated("relay-\(process.number) spins: it wants to be woken at once and then does nothing")
+            }
             planTurn(process, at: time + 1_000)
         } else {
             process.barrenTurns = 0
@@ -100,7 +102,9 @@ extension World {
             case .finished:
                 process.state = .finished
                 note(.finished, process)
-                if isTurbulent { queue.plan(.starts(draining: random.chance(scenario.drainingRelays)), at: time + random.span(0...second)) }
+                if isTurbulent {
+                    queue.plan(.starts(draining: random.chance(scenario.drainingRelays)), at: time + random.span(0...second))
+                }
             }
         }
     }
@@ -108,7 +112,8 @@ extension World {
     private func noteOrder(_ order: StoreOrder, _ process: RelayProcess) {
         var bits = Int64(order.outcomes.count) << 16
         for (bit, isThere) in [
-            !order.pauses.isEmpty, order.claim != nil, order.sweepLimit > 0, order.expiredLimit > 0, order.surveys, order.asksLeases,
+            !order.pauses.isEmpty, order.claim != nil, order.sweepLimit > 0, order.expiredLimit > 0, order.surveys,
+            order.asksLeases,
         ].enumerated() where isThere { bits |= 1 << Int64(bit) }
         note(.ordered, process, bits, Int64(order.claim?.limit ?? 0))
     }

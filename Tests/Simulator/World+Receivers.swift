@@ -17,7 +17,8 @@ extension World {
         process.openFlights.append(number)
         note(.sent, process, delivery.task.id, delivery.task.epoch)
         if delivery.origin.host == "forbidden" {
-            queue.plan(.answered(flight: number, .refused("the address is forbidden")), at: time + random.span(1...500) * microsecond)
+            queue.plan(
+                .answered(flight: number, .refused("the address is forbidden")), at: time + random.span(1...500) * microsecond)
             return
         }
         queue.plan(.answered(flight: number, .unanswered("timed out")), at: time + delivery.timeout.nanoseconds)
@@ -50,7 +51,8 @@ extension World {
             // It may do the work and still never say so.
             break
         case .throttling:
-            let wait: TimeSpan? = random.chance(200) ? nil : .milliseconds(random.pick([0, 500, 2_000, 5_000, 5_000, 200_000_000]))
+            let wait: TimeSpan? =
+                random.chance(200) ? nil : .milliseconds(random.pick([0, 500, 2_000, 5_000, 5_000, 200_000_000]))
             plan(number, Answer.Response(status: random.pick([429, 503]), retryAfter: wait), at: quick)
         case .rejecting:
             if random.chance(300) {
@@ -82,7 +84,9 @@ extension World {
                 note(.answeredOther, nil, task.id, Int64(response.status))
             }
         }
-        answer(number, faultsOnWire ? .unanswered("the answer was lost") : result, at: time + random.span(100...20_000) * microsecond)
+        answer(
+            number, faultsOnWire ? .unanswered("the answer was lost") : result, at: time + random.span(100...20_000) * microsecond
+        )
     }
 
     private func answer(_ number: Int, _ result: Answer.Result, at moment: Int64) {

@@ -8,7 +8,9 @@ extension World {
         for action in actions {
             switch action {
             case .openStore, .order:
-                if !process.takesOrder { violated("relay-\(process.number) gives its store a second order while one is under way") }
+                if !process.takesOrder {
+                    violated("relay-\(process.number) gives its store a second order while one is under way")
+                }
                 process.takesOrder = false
                 if case .order(let order) = action { checkOrder(order, of: process) }
             case .listen:
@@ -35,7 +37,9 @@ extension World {
 
     private func checkOrder(_ order: StoreOrder, of process: RelayProcess) {
         if order.isEmpty { violated("relay-\(process.number) gives an empty order") }
-        if order.outcomes.count > scenario.limits.settleBatch { violated("relay-\(process.number) settles \(order.outcomes.count) at once") }
+        if order.outcomes.count > scenario.limits.settleBatch {
+            violated("relay-\(process.number) settles \(order.outcomes.count) at once")
+        }
         // The last order that a drain gives is the one that proves it done.
         process.provedFrom = time
         for outcome in order.outcomes { ledger.leases[LeaseID(id: outcome.id, epoch: outcome.epoch)]?.isAnswered = true }
@@ -63,7 +67,9 @@ extension World {
             if row.image.epoch != task.epoch || row.image.status != .known(.processing) {
                 violated("\(who), and the task is \(row.image.status.word ?? "NULL") in epoch \(row.image.epoch)")
             }
-            if let most = mostAttempts(of: row), most > 0, task.attempt > most { violated("\(who): attempt \(task.attempt) of \(most)") }
+            if let most = mostAttempts(of: row), most > 0, task.attempt > most {
+                violated("\(who): attempt \(task.attempt) of \(most)")
+            }
         }
         if databaseTime + delivery.timeout > held.end { violated("\(who), though its lease can end before the request does") }
         if let deadline = effectiveDeadline(of: task.id), databaseTime > deadline + Self.clockTolerance {
@@ -133,7 +139,8 @@ extension World {
         }
         process.idleOrders += 1
         if process.idleOrders > Self.mostIdleOrders {
-            violated("relay-\(process.number) asks its database \(process.idleOrders) times within a second in which nothing changes")
+            violated(
+                "relay-\(process.number) asks its database \(process.idleOrders) times within a second in which nothing changes")
         }
     }
 
@@ -144,16 +151,24 @@ extension World {
     func checkBounds(of process: RelayProcess) {
         let limits = scenario.limits
         let relay = process.relay
-        if relay.heldCount > limits.heldTasks { violated("relay-\(process.number) holds \(relay.heldCount) tasks of \(limits.heldTasks)") }
+        if relay.heldCount > limits.heldTasks {
+            violated("relay-\(process.number) holds \(relay.heldCount) tasks of \(limits.heldTasks)")
+        }
         if relay.heldCount > process.holdBound {
             violated("relay-\(process.number) holds \(relay.heldCount) tasks, and its routes warrant \(process.holdBound)")
         }
-        if relay.inFlightCount > limits.inFlight { violated("relay-\(process.number) has \(relay.inFlightCount) requests in flight") }
+        if relay.inFlightCount > limits.inFlight {
+            violated("relay-\(process.number) has \(relay.inFlightCount) requests in flight")
+        }
         if relay.inFlightCount != process.openFlights.count + process.answers.count {
-            violated("relay-\(process.number) counts \(relay.inFlightCount) requests in flight; there are \(process.openFlights.count)")
+            violated(
+                "relay-\(process.number) counts \(relay.inFlightCount) requests in flight; there are \(process.openFlights.count)"
+            )
         }
         if process.isStopping, process.takesOrder, relay.reachesStore, relay.unsettledCount == 0,
-            let (id, epoch) = process.owed.filter({ ledger.leases[LeaseID(id: $0, epoch: $1)]?.sends == 0 }).min(by: { $0.key < $1.key })
+            let (id, epoch) = process.owed.filter({ ledger.leases[LeaseID(id: $0, epoch: $1)]?.sends == 0 }).min(by: {
+                $0.key < $1.key
+            })
         {
             violated("relay-\(process.number) stops and keeps task \(id), epoch \(epoch), which it has not sent")
         }

@@ -154,7 +154,8 @@ public struct SimulationReport: Sendable {
 
     /// Memberwise.
     public init(
-        seed: UInt64, steps: Int, duration: TimeSpan, sent: Int, tasks: Int, counts: [(name: String, count: Int)], traceHash: UInt64,
+        seed: UInt64, steps: Int, duration: TimeSpan, sent: Int, tasks: Int, counts: [(name: String, count: Int)],
+        traceHash: UInt64,
         broken: String?, lastEvents: [String]
     ) {
         self.seed = seed
@@ -190,6 +191,7 @@ public enum Simulation {
         return SimulationReport(
             seed: seed, steps: world.steps, duration: TimeSpan(nanoseconds: world.time), sent: world.flights.count,
             tasks: world.ledger.committed,
-            counts: TraceEvent.Kind.allCases.map { ("\($0)", world.trace.counts[Int($0.rawValue)]) }, traceHash: world.trace.hash, broken: world.broken, lastEvents: world.trace.last)
+            counts: TraceEvent.Kind.allCases.map { ("\($0)", world.trace.counts[Int($0.rawValue)]) }, traceHash: world.trace.hash,
+            broken: world.broken, lastEvents: world.trace.last)
     }
 }

@@ -4,24 +4,33 @@ import Testing
 
 @Suite struct JSONSyntaxTests {
     @Test(arguments: [
-        "{}", "[]", "0", "-0", "1.5e-3", "1E+9", "\"\"", "true", "false", "null", " \t\r\n[ ] ", "{\"a\":{\"b\":[1,{\"c\":null}]}}",
-        "\"\\u00e9\\n\\/\\b\\f\\r\\t\\\"\\\\\"", "\"é€😀\"", "\"\\uD83D\\uDE00\"", "[[],[[]],{}]", "123456789012345678901234567890", "\"\u{7F}\"",
+        "{}", "[]", "0", "-0", "1.5e-3", "1E+9", "\"\"", "true", "false", "null", " \t\r\n[ ] ",
+        "{\"a\":{\"b\":[1,{\"c\":null}]}}",
+        "\"\\u00e9\\n\\/\\b\\f\\r\\t\\\"\\\\\"", "\"é€😀\"", "\"\\uD83D\\uDE00\"", "[[],[[]],{}]",
+        "123456789012345678901234567890", "\"\u{7F}\"",
         "{\"a\":1,\"a\":2}", "\"12345678901234567\\n\"",
     ])
     func `this is JSON`(text: String) { #expect(JSONSyntax.isValid(Array(text.utf8))) }
 
     @Test(arguments: [
-        "", " ", "{", "}", "[", "]", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:2}", "'a'", "01", "-", "+1", ".5", "1.", "1e",
-        "1e+", "0x1", "NaN", "Infinity", "tru", "nul", "True", "\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"a\nb\"", "\"\t\"", "1 2", "[] []",
-        "[1 2]", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "// x\n1", "[1}", "{\"a\":1]", "\u{FEFF}1", "\u{A0}1", "[\"a\",", "\"12345678\u{1}\"",
+        "", " ", "{", "}", "[", "]", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:2}", "'a'", "01", "-",
+        "+1", ".5", "1.", "1e",
+        "1e+", "0x1", "NaN", "Infinity", "tru", "nul", "True", "\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"a\nb\"", "\"\t\"",
+        "1 2", "[] []",
+        "[1 2]", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "// x\n1", "[1}", "{\"a\":1]", "\u{FEFF}1", "\u{A0}1", "[\"a\",",
+        "\"12345678\u{1}\"",
     ])
     func `this is not JSON`(text: String) { #expect(!JSONSyntax.isValid(Array(text.utf8))) }
 
-    @Test(arguments: [
-        [0x22, 0x80, 0x22], [0x22, 0xC0, 0x80, 0x22], [0x22, 0xC1, 0xBF, 0x22], [0x22, 0xE0, 0x80, 0x80, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22],
-        [0x22, 0xF0, 0x80, 0x80, 0x80, 0x22], [0x22, 0xF4, 0x90, 0x80, 0x80, 0x22], [0x22, 0xF5, 0x80, 0x80, 0x80, 0x22], [0x22, 0xC3, 0x22],
-        [0x22, 0xE2, 0x82, 0x22], [0x22, 0xF0, 0x9F, 0x98], [0x22, 0xC3], [0x22, 0xFF, 0x22], [0x00], [0x22, 0x00, 0x22], [0x31, 0x00],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x22, 0x80, 0x22], [0x22, 0xC0, 0x80, 0x22], [0x22, 0xC1, 0xBF, 0x22], [0x22, 0xE0, 0x80, 0x80, 0x22],
+            [0x22, 0xED, 0xA0, 0x80, 0x22],
+            [0x22, 0xF0, 0x80, 0x80, 0x80, 0x22], [0x22, 0xF4, 0x90, 0x80, 0x80, 0x22], [0x22, 0xF5, 0x80, 0x80, 0x80, 0x22],
+            [0x22, 0xC3, 0x22],
+            [0x22, 0xE2, 0x82, 0x22], [0x22, 0xF0, 0x9F, 0x98], [0x22, 0xC3], [0x22, 0xFF, 0x22], [0x00], [0x22, 0x00, 0x22],
+            [0x31, 0x00],
+        ] as [[UInt8]])
     func `malformed UTF-8 and NUL are not JSON`(bytes: [UInt8]) { #expect(!JSONSyntax.isValid(bytes)) }
 
     @Test func `nesting is allowed to a depth and no further`() {
@@ -53,7 +62,8 @@ import Testing
             let text = writer.mutated(writer.text())
             guard isComparable(text) else { continue }
             #expect(
-                JSONSyntax.isValid(text) == foundationAccepts(text), "seed \(seed): \(text) \(String(decoding: text, as: UTF8.self))")
+                JSONSyntax.isValid(text) == foundationAccepts(text),
+                "seed \(seed): \(text) \(String(decoding: text, as: UTF8.self))")
         }
     }
 
@@ -64,7 +74,9 @@ import Testing
     /// Where the two may differ by design: Foundation guesses UTF-16 and UTF-32 by NULs and marks, refuses escapes that are half
     /// a surrogate pair and numbers that no Double holds, and lets a comma stand before a closing bracket.
     private func isComparable(_ text: [UInt8]) -> Bool {
-        guard !text.contains(0), !text.starts(with: [0xEF]), !text.starts(with: [0xFE]), !text.starts(with: [0xFF]) else { return false }
+        guard !text.contains(0), !text.starts(with: [0xEF]), !text.starts(with: [0xFE]), !text.starts(with: [0xFF]) else {
+            return false
+        }
         // By scalars: a carriage return with its line feed is one character to Swift.
         let comma = /,[ \t\r\n]*[}\]]/.matchingSemantics(.unicodeScalar)
         let words = String(decoding: text, as: UTF8.self).lowercased()
@@ -119,7 +131,8 @@ struct JSONWriter {
         var text: [UInt8] = [0x22]
         for _ in 0..<below(6) {
             text += pick([
-                "a", "plain text of some length", "\\\"", "\\\\", "\\/", "\\n", "\\u0041", "\\u20ac", "\\ud83d\\ude00", "é", "€", "😀", "\u{7F}",
+                "a", "plain text of some length", "\\\"", "\\\\", "\\/", "\\n", "\\u0041", "\\u20ac", "\\ud83d\\ude00", "é", "€",
+                "😀", "\u{7F}",
                 "{}[]:,", "\u{10FFFF}", "\u{800}",
             ])
         }
@@ -129,7 +142,8 @@ struct JSONWriter {
     mutating func mutated(_ text: [UInt8]) -> [UInt8] {
         var text = text
         for _ in 0...below(2) {
-            let interesting = Array("\"\\{}[]:,0123456789eE+-.truefalsn u \n\t".utf8) + [0x01, 0x1F, 0x7F, 0x80, 0xBF, 0xC2, 0xED, 0xF4, 0xFF]
+            let interesting =
+                Array("\"\\{}[]:,0123456789eE+-.truefalsn u \n\t".utf8) + [0x01, 0x1F, 0x7F, 0x80, 0xBF, 0xC2, 0xED, 0xF4, 0xFF]
             let byte = interesting[below(interesting.count)]
             guard !text.isEmpty else { return [byte] }
             let place = below(text.count)

@@ -165,11 +165,13 @@ final class RelayBench {
 extension RoutePolicy {
     /// A route as most tests want it: two places, no jitter, a second between attempts.
     static func plain(
-        _ type: String, to origin: Origin = RelayBench.fast, concurrency: Int = 2, maxAttempts: Int = 3, deadline: TimeSpan? = nil,
+        _ type: String, to origin: Origin = RelayBench.fast, concurrency: Int = 2, maxAttempts: Int = 3,
+        deadline: TimeSpan? = nil,
         timeout: TimeSpan = .seconds(5), whenFailed: WhenFailed = .skip
     ) -> RoutePolicy {
         RoutePolicy(
-            type: type, origin: origin, timeout: timeout, maxAttempts: maxAttempts, retry: RetryPolicy(schedule: .delays([.seconds(1)])),
+            type: type, origin: origin, timeout: timeout, maxAttempts: maxAttempts,
+            retry: RetryPolicy(schedule: .delays([.seconds(1)])),
             deadline: deadline, lease: timeout + .seconds(5), concurrency: concurrency, whenFailed: whenFailed)
     }
 }

@@ -27,7 +27,8 @@ import Testing
 
     @Test func `no base, no cap and no delays mean no delay`() {
         for schedule in [
-            RetryPolicy.Schedule.exponential(base: .zero, cap: .hours(1)), .exponential(base: .seconds(1), cap: .zero), .delays([]),
+            RetryPolicy.Schedule.exponential(base: .zero, cap: .hours(1)), .exponential(base: .seconds(1), cap: .zero),
+            .delays([]),
         ] {
             #expect(delays(RetryPolicy(schedule: schedule), attempt: 3).allSatisfy { $0 == .zero })
         }
@@ -46,9 +47,10 @@ import Testing
 
     @Test func `listed delays are taken in turn, the last one again and again`() {
         let policy = RetryPolicy(schedule: .delays([.seconds(5), .minutes(5)]))
-        #expect([0, 1, 2, 3, 9].map { delays(policy, attempt: $0, count: 1)[0] } == [
-            .seconds(5), .seconds(5), .minutes(5), .minutes(5), .minutes(5),
-        ])
+        #expect(
+            [0, 1, 2, 3, 9].map { delays(policy, attempt: $0, count: 1)[0] } == [
+                .seconds(5), .seconds(5), .minutes(5), .minutes(5), .minutes(5),
+            ])
     }
 
     @Test func `Retry-After is a floor, capped at a day`() {

@@ -35,7 +35,9 @@ import Testing
     @Test func `every status can be reached from pending or blocked`() {
         var reached: Set<TaskStatus> = [.pending, .blocked]
         for _ in TaskStatus.allCases {
-            for status in reached { for event in TaskEvent.allCases { if let next = status.after(event) { reached.insert(next) } } }
+            for status in reached {
+                for event in TaskEvent.allCases { if let next = status.after(event) { reached.insert(next) } }
+            }
         }
         #expect(reached == Set(TaskStatus.allCases))
     }

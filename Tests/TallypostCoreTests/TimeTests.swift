@@ -22,7 +22,9 @@ import Testing
         let now = Instant(nanoseconds: 5)
         #expect(now + TimeSpan(nanoseconds: .max) == .distantFuture)
         #expect(.distantFuture + .seconds(1) == Instant.distantFuture)
-        #expect(Instant(nanoseconds: 9) - now == TimeSpan(nanoseconds: 4) && now - Instant(nanoseconds: 9) == TimeSpan(nanoseconds: -4))
+        #expect(
+            Instant(nanoseconds: 9) - now == TimeSpan(nanoseconds: 4)
+                && now - Instant(nanoseconds: 9) == TimeSpan(nanoseconds: -4))
     }
 
     @Test func `an instant far in the past is long ago and not ahead`() {

@@ -31,7 +31,8 @@ import Testing
 
     @Test func `a route may list more statuses to try again, but 2xx stays done and 410 stays gone`() {
         let listed: Set = [200, 302, 404, 410]
-        guard case .tryAgain(404, _, .seconds(7)) = verdict(404, alsoOn: listed), case .tryAgain(302, _, _) = verdict(302, alsoOn: listed),
+        guard case .tryAgain(404, _, .seconds(7)) = verdict(404, alsoOn: listed),
+            case .tryAgain(302, _, _) = verdict(302, alsoOn: listed),
             case .done(200) = verdict(200, alsoOn: listed), case .gone = verdict(410, alsoOn: listed)
         else {
             Issue.record("404 \(verdict(404, alsoOn: listed)), 302 \(verdict(302, alsoOn: listed))")

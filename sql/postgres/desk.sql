@@ -45,9 +45,10 @@ WITH chosen AS (
 SELECT count(*), pg_notify('tallypost', '') FROM changed
 
 -- name: cancel_tasks
--- Tasks that have not ended and are not being sent end, at most $1 of them, by $2 because $3.
+-- Tasks that have not ended and are not being sent end, at most $1 of them, by $2 because $3. A failed task that goes on
+-- holding its ordering key is opened and called off in one step: else nobody could let its key go without sending it again.
 WITH chosen AS (
-    SELECT id FROM pending_tasks WHERE status IN ('pending', 'blocked', 'waiting') /* filter */
+    SELECT id FROM pending_tasks WHERE (status IN ('pending', 'blocked', 'waiting') OR (status = 'failed' AND blocks_key)) /* filter */
     ORDER BY id LIMIT $1::integer FOR UPDATE
 ), changed AS (
     UPDATE pending_tasks t SET status = 'cancelled', finished_at = clock_timestamp(), blocks_key = false

@@ -1,5 +1,5 @@
 -- Rights for three roles, so that none can do another's work. Run it as the tables' owner, after `tallypost init` and after every
--- upgrade; again changes nothing. The roles are yours to make (CREATE ROLE … LOGIN); one that is not named is left out:
+-- upgrade; again changes nothing. The roles are yours to make (CREATE ROLE name LOGIN); one that is not named is left out:
 --
 --   psql -v app=shop -v relay=tallypost -v report=auditor -f grants.sql "$DATABASE_URL"
 --

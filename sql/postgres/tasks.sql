@@ -29,17 +29,18 @@ CROSS JOIN LATERAL (
 
 -- name: claim_due
 -- Lanes: $1 types, $2 priorities, $3 limits, $4 leases in milliseconds, $5 and $6 marks (run_at, id) behind which nothing is
--- looked for; $7 limit of all, $8 relay, $9 bytes of payload after which no further row is taken. Waiting makes up for priority at one minute a step. Rows being sent stay in the index
--- (see v0001) and are passed over, as are final rows of an adopted table; a status that nobody knows is claimed, to be set aside.
+-- looked for; $7 limit of all, $8 relay, $9 bytes of payload after which no further row
+-- is taken. Waiting makes up for priority at one minute a step. Rows being sent stay in the index (see v0001) and are passed over, as are final rows of an adopted table; a status that nobody knows is claimed, to be set aside.
 -- The casts are for adopted tables, whose payload may be jsonb, whose key a uuid; on our own they cost nothing.
 WITH lane AS MATERIALIZED (
     SELECT * FROM unnest($1::text[], $2::integer[], $3::integer[], $4::bigint[], $5::timestamptz[], $6::bigint[])
         AS lane (type, priority, wanted, lease_ms, mark_at, mark_id)
+    WHERE NOT EXISTS (SELECT FROM task_routes paused WHERE paused.type = lane.type)
 ), candidate AS MATERIALIZED (
     SELECT found.id, found.status, lane.type, lane.wanted, lane.lease_ms,
            found.bytes, extract(epoch FROM found.run_at)::float8 - 60.0 * lane.priority AS turn
     FROM lane CROSS JOIN LATERAL (
-        SELECT t.id, t.status, t.run_at, octet_length(t.payload) AS bytes FROM pending_tasks t
+        SELECT t.id, t.status, t.run_at, octet_length(t.payload::text) AS bytes FROM pending_tasks t
         WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority
           AND (t.run_at, t.id) > (lane.mark_at, lane.mark_id) AND t.run_at <= now()
           AND (t.status = 'pending' OR (t.status IN ('processing', 'blocked', 'waiting', 'completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE)
@@ -52,13 +53,14 @@ WITH lane AS MATERIALIZED (
     WHERE place <= wanted AND bytes_before < $9::bigint ORDER BY turn, id LIMIT $7::integer
 )
 UPDATE pending_tasks t
-SET status = 'processing', attempts = least(t.attempts, 2147483646) + 1, lease_epoch = t.lease_epoch + 1, leased_by = $8::text, started_at = now(),
+SET status = 'processing', attempts = least(coalesce(t.attempts, 0), 2147483646) + 1,
+    lease_epoch = coalesce(t.lease_epoch, 0) + 1, leased_by = $8::text, started_at = now(),
     lease_expires_at = now() + greatest(due.lease_ms, (least(t.timeout_seconds, 86400) + 30::bigint) * 1000) * interval '1 millisecond'
 FROM due WHERE t.id = due.id
 RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.payload::text, t.idempotency_key::text, t.subject::text,
     t.target_url::text, t.headers::text, t.run_at::timestamptz, t.created_at::timestamptz, t.deadline_at::timestamptz, t.priority,
     t.ordering_key::text, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
-    CASE WHEN t.wait_for_signal THEN t.signal_token::text END, t.traceparent::text, t.checkpoint::text
+    t.signal_token::text, t.traceparent::text, t.checkpoint::text
 
 -- name: key_heads
 -- The first task of each of at most $2 ordering keys from key $1 on, and whether it could be claimed were it due. One step in
@@ -81,17 +83,18 @@ FROM head JOIN pending_tasks t ON t.id = head.id
 ORDER BY head.n
 
 -- name: claim_heads
--- The heads of keys $1, of types $2 (limits $3, leases $4 in milliseconds), at most $5, for relay $6; $7 bytes of payload after which no further row is taken. The unique index
--- pending_tasks_key_in_flight stands behind the condition that nothing else of a key is in flight.
+-- The heads of keys $1, of types $2 (limits $3, leases $4 in milliseconds), at most $5, for relay $6; $7 bytes of
+-- payload after which no further row is taken. The unique index pending_tasks_key_in_flight stands behind the condition that nothing else of a key is in flight.
 WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::integer[], $4::bigint[]) AS wanted (type, wanted, lease_ms)
+    WHERE NOT EXISTS (SELECT FROM task_routes paused WHERE paused.type = wanted.type)
 ), head AS MATERIALIZED (
     SELECT first.id FROM unnest($1::text[]) AS key (ordering_key)
     CROSS JOIN LATERAL (
         SELECT t.id FROM pending_tasks t WHERE t.holds_key AND t.ordering_key = key.ordering_key ORDER BY t.id LIMIT 1) first
     WHERE NOT EXISTS (SELECT FROM pending_tasks other WHERE other.in_flight_key = key.ordering_key)
 ), candidate AS MATERIALIZED (
-    SELECT t.id, t.status, wanted.type, wanted.wanted, wanted.lease_ms, octet_length(t.payload) AS bytes,
+    SELECT t.id, t.status, wanted.type, wanted.wanted, wanted.lease_ms, octet_length(t.payload::text) AS bytes,
            extract(epoch FROM t.run_at)::float8 - 60.0 * t.priority AS turn
     FROM head JOIN pending_tasks t ON t.id = head.id JOIN wanted ON wanted.type = t.type
     WHERE t.run_at <= now()
@@ -105,13 +108,14 @@ WITH wanted AS MATERIALIZED (
     WHERE place <= wanted AND bytes_before < $7::bigint ORDER BY turn, id LIMIT $5::integer
 )
 UPDATE pending_tasks t
-SET status = 'processing', attempts = least(t.attempts, 2147483646) + 1, lease_epoch = t.lease_epoch + 1, leased_by = $6::text, started_at = now(),
+SET status = 'processing', attempts = least(coalesce(t.attempts, 0), 2147483646) + 1,
+    lease_epoch = coalesce(t.lease_epoch, 0) + 1, leased_by = $6::text, started_at = now(),
     lease_expires_at = now() + greatest(due.lease_ms, (least(t.timeout_seconds, 86400) + 30::bigint) * 1000) * interval '1 millisecond'
 FROM due WHERE t.id = due.id
 RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.payload::text, t.idempotency_key::text, t.subject::text,
     t.target_url::text, t.headers::text, t.run_at::timestamptz, t.created_at::timestamptz, t.deadline_at::timestamptz, t.priority,
     t.ordering_key::text, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
-    CASE WHEN t.wait_for_signal THEN t.signal_token::text END, t.traceparent::text, t.checkpoint::text
+    t.signal_token::text, t.traceparent::text, t.checkpoint::text
 
 -- name: record_attempts
 -- Attempts of tasks whose lease still holds: $1 ids, $2 epochs, $3 numbers, $4 durations in milliseconds, $5 HTTP statuses,
@@ -154,21 +158,21 @@ SELECT t.id FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS o (id, epoch,
 JOIN pending_tasks t ON t.id = o.id AND t.lease_epoch = o.epoch AND t.status = o.status
 
 -- name: expired_leases
--- Tasks whose holder is presumed dead: at most $1. What is claimed stands at or behind a lane's mark ($2 types, $3 priorities,
--- $4 marks), so nothing beyond it is looked at, however much is due; and keyed tasks through the key that they hold.
-(SELECT found.* FROM unnest($2::text[], $3::integer[], $4::timestamptz[]) AS lane (type, priority, mark_at)
- CROSS JOIN LATERAL (
-     SELECT t.id, t.lease_epoch, t.type, t.attempts, t.max_attempts, t.leased_by FROM pending_tasks t
-     WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority
-       AND t.run_at <= least(lane.mark_at, now())
-       AND t.status = 'processing' AND (t.lease_expires_at < now() OR t.lease_expires_at IS NULL)
-     ORDER BY t.run_at, t.id LIMIT $1::integer) found
- LIMIT $1::integer)
-UNION ALL
-(SELECT t.id, t.lease_epoch, t.type, t.attempts, t.max_attempts, t.leased_by FROM pending_tasks t
- WHERE t.in_flight_key IS NOT NULL AND t.status = 'processing' AND (t.lease_expires_at < now() OR t.lease_expires_at IS NULL)
- LIMIT $1::integer)
-LIMIT $1::integer
+-- Tasks whose holder is presumed dead: at most $1, the oldest first. What is claimed stands at or behind a lane's mark ($2 types,
+-- $3 priorities, $4 marks), so nothing beyond it is looked at, however much is due; and keyed tasks through the key that they hold.
+SELECT id, lease_epoch, type, attempts, max_attempts, leased_by FROM (
+    (SELECT found.* FROM unnest($2::text[], $3::integer[], $4::timestamptz[]) AS lane (type, priority, mark_at)
+     CROSS JOIN LATERAL (
+         SELECT t.id, t.lease_epoch, t.type, t.attempts, t.max_attempts, t.leased_by, t.lease_expires_at FROM pending_tasks t
+         WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority
+           AND t.run_at <= least(lane.mark_at, now())
+           AND t.status = 'processing' AND (t.lease_expires_at < now() OR t.lease_expires_at IS NULL)
+         ORDER BY t.run_at, t.id LIMIT $1::integer) found)
+    UNION ALL
+    (SELECT t.id, t.lease_epoch, t.type, t.attempts, t.max_attempts, t.leased_by, t.lease_expires_at FROM pending_tasks t
+     WHERE t.in_flight_key IS NOT NULL AND t.status = 'processing' AND (t.lease_expires_at < now() OR t.lease_expires_at IS NULL))
+) AS expired
+ORDER BY lease_expires_at NULLS FIRST, id LIMIT $1::integer
 
 -- name: earliest_lease
 -- The first lease to end, and whether there is any ($1 types, $2 priorities: the lanes).
@@ -191,42 +195,13 @@ FROM (SELECT id FROM pending_tasks
 WHERE t.id = overdue.id
 
 -- name: set_aside_untyped
--- Rows of an adopted table that no claim can take, at most $1: a NULL in a column that says when or where to. In the index such
--- rows stand at the end of their type or lane, so that each is one step away however long the lanes are.
-WITH RECURSIVE lane (type, priority) AS (
-    (SELECT type, priority FROM pending_tasks
-     WHERE dispatchable AND ordering_key IS NULL AND type IS NOT NULL AND priority IS NOT NULL ORDER BY type, priority LIMIT 1)
-    UNION ALL
-    SELECT next.type, next.priority
-    FROM lane CROSS JOIN LATERAL (
-        SELECT t.type, t.priority FROM pending_tasks t
-        WHERE t.dispatchable AND t.ordering_key IS NULL AND (t.type, t.priority) > (lane.type, lane.priority)
-        ORDER BY t.type, t.priority LIMIT 1) next
-), kind (type) AS (
-    (SELECT type FROM pending_tasks WHERE dispatchable AND ordering_key IS NULL AND type IS NOT NULL ORDER BY type LIMIT 1)
-    UNION ALL
-    SELECT next.type
-    FROM kind CROSS JOIN LATERAL (
-        SELECT t.type FROM pending_tasks t WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type > kind.type
-        ORDER BY t.type LIMIT 1) next
-), misfit AS (
-    (SELECT id FROM pending_tasks WHERE dispatchable AND ordering_key IS NULL AND type IS NULL LIMIT $1::integer)
-    UNION ALL
-    SELECT found.id FROM kind CROSS JOIN LATERAL (
-        SELECT t.id FROM pending_tasks t
-        WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = kind.type AND t.priority IS NULL LIMIT $1::integer) found
-    UNION ALL
-    SELECT found.id FROM lane CROSS JOIN LATERAL (
-        SELECT t.id FROM pending_tasks t
-        WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = lane.type AND t.priority = lane.priority
-          AND t.run_at IS NULL LIMIT $1::integer) found
-), locked AS (
-    SELECT id FROM pending_tasks WHERE id IN (SELECT id FROM misfit LIMIT $1::integer) FOR UPDATE SKIP LOCKED
-)
+-- Rows of an adopted table that no claim can take, at most $1: the index of misfits holds nothing else.
 UPDATE pending_tasks t
 SET status = 'failed', finished_at = now(),
     last_error = CASE WHEN t.type IS NULL THEN 'type' WHEN t.priority IS NULL THEN 'priority' ELSE 'run_at' END || ' is NULL'
-FROM locked WHERE t.id = locked.id
+FROM (SELECT id FROM pending_tasks WHERE dispatchable AND (type IS NULL OR priority IS NULL OR run_at IS NULL)
+      LIMIT $1::integer FOR UPDATE SKIP LOCKED) misfit
+WHERE t.id = misfit.id
 
 -- name: paused_routes
 SELECT type, paused_at, paused_by, reason FROM task_routes ORDER BY type

@@ -45,10 +45,12 @@ WHERE id IN (SELECT id FROM pending_tasks WHERE status IN ('failed', 'timeout', 
 RETURNING id;
 
 -- name: cancel_tasks
--- Tasks that have not ended and are not being sent end at ?1, at most ?2 of them.
+-- Tasks that have not ended and are not being sent end at ?1, at most ?2 of them. A failed task that goes on holding its
+-- ordering key is opened and called off in one step: else nobody could let its key go without sending it again.
 UPDATE pending_tasks
 SET status = 'cancelled', finished_at = ?1, blocks_key = 0
-WHERE id IN (SELECT id FROM pending_tasks WHERE status IN ('pending', 'blocked', 'waiting') /* filter */ ORDER BY id LIMIT ?2)
+WHERE id IN (SELECT id FROM pending_tasks
+             WHERE (status IN ('pending', 'blocked', 'waiting') OR (status = 'failed' AND blocks_key)) /* filter */ ORDER BY id LIMIT ?2)
 RETURNING id;
 
 -- name: record_event

@@ -45,10 +45,8 @@ extension Relay {
             outcome.attempt = attempt(status, reason)
             return outcome
         case .gone(let reason):
-            paused.insert(task.type)
-            giveBackQueued(of: task.type, at: now)
-            pauses.append((task.type, "\(fit.origin) \(reason)"))
-            actions.append(.report(.routePaused(type: task.type, reason: reason)))
+            // The route's own receiver is gone. One that only this row named says nothing about the route's other tasks.
+            if task.targetURL == nil { pause(task.type, because: "\(fit.origin) \(reason)", at: now) }
             var outcome = fail(fit, status: 410, reason: reason)
             outcome.attempt = attempt(410, reason)
             return outcome
@@ -73,6 +71,13 @@ extension Relay {
             delay = min(delay, max(.zero, deadline - moment) + .milliseconds(1))
         }
         return Outcome(id: task.id, epoch: task.epoch, change: .retry(after: delay, responseStatus: status, error: reason))
+    }
+
+    private mutating func pause(_ type: String, because reason: String, at now: Instant) {
+        paused.insert(type)
+        giveBackQueued(of: type, at: now)
+        pauses.append((type, reason))
+        actions.append(.report(.routePaused(type: type, reason: reason)))
     }
 
     func fail(_ fit: FitTask, status: Int?, reason: String) -> Outcome {

@@ -29,7 +29,7 @@ public struct RelayLimits: Sendable {
     /// First wait after the database failed; doubles, with full jitter, up to ``longestBackoff``.
     public var shortestBackoff = TimeSpan.milliseconds(100)
     /// Longest wait between two tries to reach the database.
-    public var longestBackoff = TimeSpan.seconds(10)
+    public var longestBackoff = TimeSpan.seconds(3)
     /// How long a task of a crowded destination is put off when others of its type are waiting behind it.
     public var crowdedDelay = TimeSpan.seconds(2)
     /// The lease for rows that will not be sent at all (unknown types).

@@ -49,7 +49,9 @@ public enum Redaction {
     /// an http URL is often a token, and goes too. Database URLs keep their query but for passwords.
     private static func maskingURL(_ word: String, after scheme: String.Index) -> String {
         let isDatabase = word.hasPrefix("postgres")
-        let authorityEnd = word[scheme...].firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? word.endIndex
+        // A database's password may hold a “/” or “?” that nobody escaped: there the user information ends at the last “@” of all.
+        let userEnd = isDatabase ? word[scheme...].lastIndex(of: "@") ?? scheme : scheme
+        let authorityEnd = word[userEnd...].firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? word.endIndex
         var masked = String(word[..<scheme])
         if let at = word[scheme..<authorityEnd].lastIndex(of: "@") {
             let user = word[scheme..<at]

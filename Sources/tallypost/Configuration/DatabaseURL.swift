@@ -1,3 +1,5 @@
+import TallypostPostgres
+
 /// Which database, as the contract writes it: `sqlite:PATH`, or any `postgres://` URL of libpq.
 enum DatabaseURL: Sendable, Equatable {
     /// A file.
@@ -21,6 +23,12 @@ enum DatabaseURL: Sendable, Equatable {
             }
             self = .sqlite(path: String(path))
         } else if text.hasPrefix("postgres://") || text.hasPrefix("postgresql://") {
+            guard PostgresURL.isReadable(text) else {
+                throw Failure(
+                    reason:
+                        "this URL cannot be read; percent-encode what is special in user and password (% is %25, @ is %40, / is %2F, ? is %3F)"
+                )
+            }
             self = .postgres(url: text)
         } else {
             throw Failure(reason: "neither sqlite:PATH nor postgres://user@host/database")
@@ -33,11 +41,9 @@ enum DatabaseURL: Sendable, Equatable {
         case .sqlite(let path): return "sqlite:\(path)"
         case .postgres(let url):
             var shown = url
-            // Up to the last “@” before the query: a password may hold one of its own that nobody escaped.
-            let queryStart = shown.firstIndex(of: "?") ?? shown.endIndex
-            if let scheme = shown.firstRange(of: "://"), scheme.upperBound < queryStart,
-                let at = shown[scheme.upperBound..<queryStart].lastIndex(of: "@")
-            {
+            // Up to the last “@” of all: a password may hold an “@”, “?” or “/” of its own that nobody escaped. Rather too much
+            // is hidden than too little.
+            if let scheme = shown.firstRange(of: "://"), let at = shown[scheme.upperBound...].lastIndex(of: "@") {
                 let user = shown[scheme.upperBound..<at]
                 if let colon = user.firstIndex(of: ":") { shown.replaceSubrange(colon..<at, with: ":…") }
             }

@@ -1,3 +1,4 @@
+import Glibc
 import TallypostCore
 import TallypostRelay
 
@@ -9,7 +10,9 @@ enum DemoCommand {
             let proof = try DemoDirector(options: options, signals: signals).run()
             return proof.holds ? .good : .fault
         } catch {
-            print(error)
+            let errors = OutputWriter(descriptor: STDERR_FILENO)
+            errors.line("tallypost: \(error)")
+            errors.flush()
             return error.exitCode
         }
     }

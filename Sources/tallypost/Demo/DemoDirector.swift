@@ -34,7 +34,9 @@ final class DemoDirector {
         self.signals = signals
         directory = if let name = options.keep { try DemoDirectory(keeping: name) } else { try DemoDirectory() }
         terminal = Terminal(plain: options.plain)
-        scene.directory = directory.path
+        scene.footer =
+            options.keep == nil
+            ? "\(directory.path)   Ctrl-C ends it and leaves nothing behind" : "\(directory.path) is kept   Ctrl-C ends the demo"
     }
 
     /// Returns the proof, which may hold or not.
@@ -231,7 +233,7 @@ final class DemoDirector {
             terminal.print("Both databases, the logs and the questions (proof.sql) are in \(directory.path).")
             terminal.print()
         }
-        for line in NextSteps.lines { terminal.print(line) }
+        for line in NextSteps.lines(program: CommandLine.arguments.first ?? "tallypost") { terminal.print(line) }
     }
 
     private func orThrow<Result>(_ body: () throws(StoreError) -> Result) throws(DemoError) -> Result {

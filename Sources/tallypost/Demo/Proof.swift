@@ -157,10 +157,14 @@ struct Proof: Sendable {
             lines.append("      \(letters.count) × \(letters.type): \(letters.reason.prefix(160))")
         }
         lines.append("")
-        lines.append(
-            holds
-                ? "PROVEN: every committed order was received exactly once by key; none was lost; nothing came of a rolled-back one."
-                : "NOT PROVEN: see the lines marked WRONG.")
+        if holds {
+            lines += [
+                "PROVEN: every committed order was received exactly once by key; none was lost;",
+                "nothing came of a rolled-back one.",
+            ]
+        } else {
+            lines.append("NOT PROVEN: see the lines marked WRONG.")
+        }
         return lines
     }
 }

@@ -14,8 +14,8 @@ struct Scene: Sendable {
     var restarts = 0
     /// Tasks completed per second, one number for each half second, the newest last.
     var rates: [Double] = []
-    /// Where the files are.
-    var directory = ""
+    /// Where the files are, and how to end it.
+    var footer = ""
 
     /// Tasks completed per second, lately.
     var rate: Double { rates.suffix(2).reduce(0, +) / Double(max(1, min(2, rates.count))) }
@@ -51,7 +51,7 @@ struct Scene: Sendable {
                 "  \(task.rawValue.padded(to: 13)) \(task.manner.padded(to: 20)) \(column(line.completed)) completed"
                     + "\(column(line.open)) open" + (line.dead > 0 ? "\(column(line.dead)) dead" : ""))
         }
-        lines += ["", "  \(directory)   Ctrl-C ends it and leaves nothing behind"]
+        lines += ["", "  \(footer)"]
         return lines.map { String($0.prefix(max(1, width - 1))) }
     }
 

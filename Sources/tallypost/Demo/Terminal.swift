@@ -15,6 +15,7 @@ final class Terminal {
     let style: Style
     /// Whether bars may use block characters.
     let hasBlocks: Bool
+    private let output = OutputWriter(descriptor: STDOUT_FILENO)
     private var linesOnScreen = 0
     private var columnsBefore = 0
 
@@ -27,11 +28,11 @@ final class Terminal {
         // The first of these that is set decides, as in setlocale(3).
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
         hasBlocks = locale.uppercased().contains("UTF-8") || locale.uppercased().contains("UTF8")
-        if style == .live { Self.write("\u{1B}[?25l") }
+        if style == .live { write("\u{1B}[?25l") }
     }
 
     deinit {
-        if style == .live { Self.write("\u{1B}[?25h") }
+        if style == .live { write("\u{1B}[?25h") }
     }
 
     /// Columns and rows now; 80 by 24 where nobody tells.
@@ -53,25 +54,17 @@ final class Terminal {
         text += "\u{1B}[J"
         linesOnScreen = lines.count
         columnsBefore = size.columns
-        Self.write(text)
+        write(text)
     }
 
     /// One line, below what was drawn.
     func print(_ line: String = "") {
         linesOnScreen = 0
-        Self.write(line + "\n")
+        write(line + "\n")
     }
 
-    /// All of it, or nothing more once the reader is gone.
-    private static func write(_ text: String) {
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            if count < 0 {
-                if errno == EINTR { continue }
-                return
-            }
-            rest = rest.dropFirst(count)
-        }
+    private func write(_ text: String) {
+        output.write(text)
+        output.flush()
     }
 }

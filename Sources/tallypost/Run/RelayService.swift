@@ -20,7 +20,8 @@ struct RelayService {
             throw ConfigurationError(problems: [
                 ConfigurationProblem(
                     file: sources.file, line: nil, path: "database",
-                    message: "no database is named; write database: \"postgres://…\" or use --database sqlite:/var/lib/app/app.db")
+                    message: "no database is named; write database: \"postgres://…\" or use --database sqlite:/var/lib/app/app.db"
+                )
             ])
         }
         guard !configuration.routes.isEmpty else {
@@ -74,7 +75,8 @@ struct RelayService {
             guard configuration.database == database else {
                 throw ConfigurationError(problems: [
                     ConfigurationProblem(
-                        file: sources.file, line: nil, path: "database", message: "cannot change while the relay runs; restart it")
+                        file: sources.file, line: nil, path: "database", message: "cannot change while the relay runs; restart it"
+                    )
                 ])
             }
             try Self.apply(configuration, to: courier, file: sources.file)
@@ -126,7 +128,8 @@ struct RelayService {
     private static func name() -> String {
         var buffer = [CChar](repeating: 0, count: 256)
         let status = unsafe gethostname(&buffer, buffer.count - 1)
-        let host = status == 0 ? String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : "relay"
+        let host =
+            status == 0 ? String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : "relay"
         return "\(host):\(getpid()):\(String(UInt32.random(in: 0...UInt32.max), radix: 16))"
     }
 }

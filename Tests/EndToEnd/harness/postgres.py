@@ -7,17 +7,20 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from .ports import free_port
 
 
+# PostgreSQL and PgBouncer refuse to be root: then they are the user postgres.
+OWNER: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+
+
 def _as_owner(*command: str) -> subprocess.CompletedProcess:
-    """Runs a server program; as the user postgres when this is root, because PostgreSQL refuses to be root."""
-    if os.geteuid() == 0:
-        command = ("runuser", "-u", "postgres", "--", *command)
-    return subprocess.run(command, cwd="/", capture_output=True, text=True)
+    """Runs a program of the server, as its owner."""
+    return subprocess.run(command, cwd="/", capture_output=True, text=True, **OWNER)
 
 
 def binary_folder() -> Path:
@@ -37,8 +40,8 @@ class PrivateServer:
         self.folder = Path(tempfile.mkdtemp(prefix="tallypost-pg-"))
         # The user postgres must be able to walk in.
         self.folder.chmod(0o711)
-        if os.geteuid() == 0:
-            shutil.chown(self.folder, "postgres")
+        if OWNER:
+            shutil.chown(self.folder, OWNER["user"])
         self.bin = binary_folder()
         self.data = self.folder / "data"
         made = _as_owner(
@@ -53,9 +56,8 @@ class PrivateServer:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c max_connections=100"
         # pg_ctl hands its descriptors on to the server: with pipes of ours, waiting for pg_ctl would wait for the server.
         command = [str(self.bin / "pg_ctl"), "start", "-s", "-w", "-D", str(self.data), "-l", str(self.folder / "log"), "-o", options]
-        if os.geteuid() == 0:
-            command = ["runuser", "-u", "postgres", "--", *command]
-        started = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        nothing = subprocess.DEVNULL
+        started = subprocess.run(command, cwd="/", stdin=nothing, stdout=nothing, stderr=nothing, **OWNER)
         assert started.returncode == 0, (self.folder / "log").read_text()[-4000:]
 
     def stop(self, mode: str = "fast") -> None:

@@ -15,7 +15,7 @@ struct SceneTests {
         scene.act = "the shop sells, the relay delivers"
         scene.relay = "process 4711, running"
         scene.rates = [10, 20, 98, 100]
-        scene.directory = "/tmp/somewhere"
+        scene.footer = "/tmp/somewhere"
         return scene
     }
 
