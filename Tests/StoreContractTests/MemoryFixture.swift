@@ -50,7 +50,8 @@ final class MemoryFixture: StoreFixture {
             [
                 "task_id": .integer(attempt.task), "attempt": .integer(Int64(attempt.record.number)),
                 "lease_epoch": .integer(attempt.epoch), "relay": .init(attempt.relay), "ended_at": .time(attempt.endedAt),
-                "duration_ms": .integer(attempt.record.duration.milliseconds), "response_status": .init(attempt.record.responseStatus),
+                "duration_ms": .integer(attempt.record.duration.milliseconds),
+                "response_status": .init(attempt.record.responseStatus),
                 "error": .text(attempt.record.error), "response_start": .init(attempt.record.responseStart),
             ]
         }
@@ -82,7 +83,8 @@ extension MemoryRow {
             "idempotency_key": .init(idempotencyKey), "subject": .init(subject), "target_url": .init(targetURL),
             "headers": .init(headers), "run_at": .time(image.runAt), "deadline_at": .init(deadlineAt),
             "priority": .integer(Int64(priority)), "ordering_key": .init(orderingKey), "max_attempts": .init(maxAttempts),
-            "timeout_seconds": .init(timeoutSeconds), "wait_for_signal": .boolean(waitsForSignal), "signal_token": .init(signalToken),
+            "timeout_seconds": .init(timeoutSeconds), "wait_for_signal": .boolean(waitsForSignal),
+            "signal_token": .init(signalToken),
             "traceparent": .init(traceparent), "status": .init(image.status.word), "attempts": .integer(Int64(image.attempts)),
             "lease_epoch": .integer(image.epoch), "lease_expires_at": .init(image.leaseEnd), "leased_by": .init(image.relay),
             "response_status": .init(responseStatus), "start_result": .init(startResult), "result": .init(result),
