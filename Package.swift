@@ -56,7 +56,8 @@ let package = Package(
             path: "Tests/PostgresFixture", swiftSettings: strict),
 
         .testTarget(
-            name: "StoreContractTests", dependencies: ["TallypostCore", "StoreContract", "SQLiteFixture", "PostgresFixture"],
+            name: "StoreContractTests",
+            dependencies: ["TallypostCore", "StoreContract", "SQLiteFixture", "PostgresFixture", "Simulator"],
             swiftSettings: strict),
         .testTarget(
             name: "TallypostPostgresTests",

@@ -6,6 +6,7 @@ import Testing
 
 /// Everything that must hold the contract. Another store joins with a case and a line in each switch.
 enum Engine: String, CaseIterable, CustomTestStringConvertible {
+    case memory = "the simulator's memory"
     case sqlite
     case postgres
     case postgresPolling = "PostgreSQL, polling"
@@ -15,18 +16,19 @@ enum Engine: String, CaseIterable, CustomTestStringConvertible {
     var testDescription: String { rawValue }
 
     /// Those with a real database behind them: people, migrations and wake-ups come in.
-    static let databases = Engine.allCases
+    static let databases = Engine.allCases.filter { $0 != .memory }
     /// Those whose stores are woken; the others sleep their time out.
     static let waking: [Engine] = [.sqlite, .postgres, .postgresAsRelay]
 
     /// Runs `body` on a fresh, migrated database, which stays until it is done.
     func withFixture(_ body: (any StoreFixture) throws -> Void) throws {
-        try withDatabase { try body($0) }
+        if self == .memory { try body(MemoryFixture()) } else { try withDatabase { try body($0) } }
     }
 
     /// The same with all that a real database has.
     func withDatabase(_ body: (any DatabaseFixture) throws -> Void) throws {
         switch self {
+        case .memory: throw FixtureError("the simulator's memory is no real database")
         case .sqlite: try body(SQLiteFixture())
         case .postgres: try body(PostgresFixture(.session))
         case .postgresPolling: try body(PostgresFixture(.poll))

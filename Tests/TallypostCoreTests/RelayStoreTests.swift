@@ -119,3 +119,29 @@ import Testing
         #expect(bench.orders.count - before <= 4 * 60)
     }
 }
+
+@Suite struct RelayStrayTests {
+    @Test func `the answer to a lost lease frees its place, though the task has been leased again by the same relay`() throws {
+        let bench = RelayBench([.plain("mail", concurrency: 2)])
+        let id = bench.insert(type: "mail")[0]
+        bench.freeze(.seconds(11))
+        let other = MemoryStore(bench.database)
+        try other.open()
+        let expired = try #require(try other.expiredLeases(limit: 1).first)
+        let lost = Outcome(id: id, epoch: expired.epoch, change: .retry(after: .zero, responseStatus: nil, error: "lease lost"))
+        #expect(try other.settle([lost]).written == 1)
+        bench.pass(.seconds(2))
+        // The first request still hangs, the second is under way: both take a place.
+        #expect(bench.sent == [id, id] && bench.relay.inFlightCount == 2)
+        bench.answerLate(id, epoch: 1)
+        bench.settle()
+        #expect(bench.relay.inFlightCount == 1 && bench.relay.tally.late == 1 && bench.status(id) == "processing")
+        bench.answer([id], status: 200)
+        bench.settle()
+        #expect(bench.relay.inFlightCount == 0 && bench.status(id) == "completed")
+        // And the place can be filled again.
+        bench.insert(2, type: "mail")
+        bench.settle()
+        #expect(bench.relay.inFlightCount == 2)
+    }
+}

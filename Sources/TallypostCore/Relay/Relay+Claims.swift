@@ -58,8 +58,6 @@ extension Relay {
         if batch.mayHaveMore { growPrefetch(for: batch) }
         if !batch.tasks.isEmpty { footprint = max(512, batch.tasks.reduce(0) { $0 + $1.footprint } / batch.tasks.count) }
         for task in batch.tasks { receive(task, askedAt: askedAt, now: now) }
-        // Asked for before the stop: nothing of it will be sent here.
-        if phase != .running { for task in batch.tasks { giveBack(task.id, after: .zero, at: now) } }
     }
 
     /// A full batch that found places empty came too late: ask for more the next time.
