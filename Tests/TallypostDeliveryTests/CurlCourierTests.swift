@@ -28,7 +28,8 @@ import Testing
         #expect(request.body == Array("{\"é\":1}".utf8))
         #expect(
             request.head.dropFirst().map { String($0.prefix { $0 != ":" }) } == [
-                "Host", "Content-Type", "User-Agent", "Tallypost-Task-Type", "X-Tenant", "Idempotency-Key", "webhook-id", "webhook-timestamp",
+                "Host", "Content-Type", "User-Agent", "Tallypost-Task-Type", "X-Tenant", "Idempotency-Key", "webhook-id",
+                "webhook-timestamp",
                 "Tallypost-Task-Id", "Tallypost-Task-Attempt", "traceparent", "X-Empty", "X-Row", "Content-Length",
             ])
         #expect(request.value("Host") == "127.0.0.1:\(server.port)")
@@ -90,7 +91,8 @@ import Testing
 
     @Test func `the answer's wishes about another try are read`() throws {
         let answers: [[String]] = [
-            ["Retry-After: 120"], ["Retry-After: Sun, 06 Nov 1994 08:50:37 GMT", "Date: Sun, 06 Nov 1994 08:49:37 GMT"], ["Retry-After: soon"],
+            ["Retry-After: 120"], ["Retry-After: Sun, 06 Nov 1994 08:50:37 GMT", "Date: Sun, 06 Nov 1994 08:49:37 GMT"],
+            ["Retry-After: soon"],
             ["tallypost-retry:  NO "], ["Tallypost-Retry: yes"], [],
         ]
         let server = try TestServer { connection in
@@ -169,7 +171,10 @@ import Testing
         #expect(try sender.deliver(headers: #"{"X":"a\r\nY: b"}"#).refused?.contains("header X") == true)
         #expect(try sender.deliver(headers: #"{"Host":"b"}"#).refused?.contains("Host") == true)
         #expect(try sender.deliver(headers: "[]").refused?.contains("JSON object") == true)
-        for url in ["file:///etc/passwd", "http://u:p@127.0.0.1:\(server.port)/", "ftp://127.0.0.1/", "127.0.0.1:\(server.port)", "", "http:/127.0.0.1:\(server.port)/"] {
+        for url in [
+            "file:///etc/passwd", "http://u:p@127.0.0.1:\(server.port)/", "ftp://127.0.0.1/", "127.0.0.1:\(server.port)", "",
+            "http:/127.0.0.1:\(server.port)/",
+        ] {
             #expect(try sender.deliver(targetURL: url).refused?.hasPrefix("target_url: ") == true, "\(url)")
         }
         #expect(server.connections == 0)
@@ -183,12 +188,18 @@ import Testing
             (WireRoute(url: "https://a.example", tls: WireRoute.TLS(key: "/nowhere/key.pem")), "tls.key"),
         ]
         for (route, reason) in faults {
-            let error = #expect(throws: CourierSettingsError.self) { try CourierSettings(routes: ["broken": route], version: "1").check() }
+            let error = #expect(throws: CourierSettingsError.self) {
+                try CourierSettings(routes: ["broken": route], version: "1").check()
+            }
             #expect(error?.route == "broken")
             #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
         }
-        #expect(throws: CourierSettingsError.self) { try CourierSettings(routes: [:], version: "1", signalBaseURL: "tasks.example.com").check() }
-        #expect(throws: Never.self) { try CourierSettings(routes: [:], version: "1", signalBaseURL: "https://tasks.example.com").check() }
+        #expect(throws: CourierSettingsError.self) {
+            try CourierSettings(routes: [:], version: "1", signalBaseURL: "tasks.example.com").check()
+        }
+        #expect(throws: Never.self) {
+            try CourierSettings(routes: [:], version: "1", signalBaseURL: "https://tasks.example.com").check()
+        }
     }
 
     @Test func `closing drops what is under way and closes its connections`() throws {
@@ -199,7 +210,9 @@ import Testing
         defer { server.stop() }
         let sender = try TestCourier(server.url())
         let origin = try CurlTargetParser().origin(of: server.url())
-        for id in 1...3 { sender.courier.send(Delivery(task: TestCourier.task(Int64(id)), origin: origin, timeout: .seconds(10), deadline: nil)) }
+        for id in 1...3 {
+            sender.courier.send(Delivery(task: TestCourier.task(Int64(id)), origin: origin, timeout: .seconds(10), deadline: nil))
+        }
         let end = MonotonicTime.now() + .seconds(10)
         while server.requests.count < 3 && MonotonicTime.now() < end { _ = sender.courier.wait(timeout: .milliseconds(20)) }
         #expect(server.requests.count == 3)

@@ -8,7 +8,8 @@ import Testing
 
     @Test(arguments: [
         ("http://a.example", "http://a.example:80"), ("HTTPS://Mail.Example.COM/receipts?x=1#f", "https://mail.example.com:443"),
-        ("http://a.example:8080/", "http://a.example:8080"), ("http://[::1]:81/", "http://[::1]:81"), ("https://[2606:4700:0:0::1111]", "https://[2606:4700::1111]:443"),
+        ("http://a.example:8080/", "http://a.example:8080"), ("http://[::1]:81/", "http://[::1]:81"),
+        ("https://[2606:4700:0:0::1111]", "https://[2606:4700::1111]:443"),
         ("http://a.example/ä?ö=ü", "http://a.example:80"), ("http://xn--bcher-kva.example/", "http://xn--bcher-kva.example:80"),
     ])
     func `an origin is scheme, host in lower case and port`(url: String, origin: String) throws {
@@ -21,10 +22,14 @@ import Testing
     }
 
     @Test(arguments: [
-        "", " ", "127.0.0.1:1", "example.com", "/path", "//example.com/", "http:/127.0.0.1", "http:127.0.0.1", "http:///example.com", "http://", "https://",
-        "file:///etc/passwd", "ftp://a.example/", "gopher://a.example/", "javascript:alert(1)", "dict://a.example:1", "http://a.example:0/", "http://a.example:65536/",
-        "http://a.example:x/", "http://a.example:-1/", "http://a b.example/", "http://a.example/\r\nHost: b", "http://a.example/\n", "http://a.example/\0", "http://a.example/ x",
-        "http://[::1", "http://[::g]/", "http://[fe80::1%25eth0]/", "http://bücher.example/", "http://user@a.example/", "http://user:secret@a.example/", "http://:secret@a.example/",
+        "", " ", "127.0.0.1:1", "example.com", "/path", "//example.com/", "http:/127.0.0.1", "http:127.0.0.1",
+        "http:///example.com", "http://", "https://",
+        "file:///etc/passwd", "ftp://a.example/", "gopher://a.example/", "javascript:alert(1)", "dict://a.example:1",
+        "http://a.example:0/", "http://a.example:65536/",
+        "http://a.example:x/", "http://a.example:-1/", "http://a b.example/", "http://a.example/\r\nHost: b",
+        "http://a.example/\n", "http://a.example/\0", "http://a.example/ x",
+        "http://[::1", "http://[::g]/", "http://[fe80::1%25eth0]/", "http://bücher.example/", "http://user@a.example/",
+        "http://user:secret@a.example/", "http://:secret@a.example/",
         "\thttp://a.example/", "http://a.example\\@b.example/", "http://?x", "http://#x", "http://%/", "http://a<b.example/",
     ])
     func `what is no absolute http URL without user information is refused`(url: String) {
@@ -42,7 +47,11 @@ import Testing
             for _ in 0..<8 {
                 group.addTask {
                     var hosts: Set<String> = []
-                    for index in 0..<500 { if let origin = try? CurlTargetParser().origin(of: "http://h\(index).example/") { hosts.insert(origin.host) } }
+                    for index in 0..<500 {
+                        if let origin = try? CurlTargetParser().origin(of: "http://h\(index).example/") {
+                            hosts.insert(origin.host)
+                        }
+                    }
                     return hosts
                 }
             }

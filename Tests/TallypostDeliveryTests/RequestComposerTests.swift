@@ -23,12 +23,14 @@ import Testing
     ) -> ClaimedTask {
         ClaimedTask(
             id: 42, epoch: 3, type: type, attempt: 2, payload: Array(payload.utf8), idempotencyKey: key, subject: subject,
-            runAt: Self.now, createdAt: Timestamp(microseconds: 0), waitsForSignal: waits, signalToken: token, traceparent: traceparent,
+            runAt: Self.now, createdAt: Timestamp(microseconds: 0), waitsForSignal: waits, signalToken: token,
+            traceparent: traceparent,
             checkpoint: checkpoint)
     }
 
     private func compose(
-        _ task: ClaimedTask, _ route: WireRoute = WireRoute(url: "http://a.example/"), deadline: Timestamp? = nil, ownOrigin: Bool = true,
+        _ task: ClaimedTask, _ route: WireRoute = WireRoute(url: "http://a.example/"), deadline: Timestamp? = nil,
+        ownOrigin: Bool = true,
         rowHeaders: String = "{}", signalBase: String? = "https://tasks.example.com"
     ) throws -> Composed {
         let settings = CourierSettings(routes: [task.type: route], version: "1.2.3", signalBaseURL: signalBase)
@@ -37,20 +39,24 @@ import Testing
         let body = try composer.compose(
             task,
             RequestComposer.Circumstances(
-                now: Self.now, span: 0x0123_4567_89AB_CDEF, deadline: deadline, isOwnOrigin: ownOrigin, rowHeaders: try RowHeaders(parsing: rowHeaders)),
+                now: Self.now, span: 0x0123_4567_89AB_CDEF, deadline: deadline, isOwnOrigin: ownOrigin,
+                rowHeaders: try RowHeaders(parsing: rowHeaders)),
             digest: KeyDigest(), into: &head)
-        let lines = String(decoding: head, as: UTF8.self).split(separator: "\r\n", omittingEmptySubsequences: false).map(String.init)
+        let lines = String(decoding: head, as: UTF8.self).split(separator: "\r\n", omittingEmptySubsequences: false).map(
+            String.init)
         return Composed(head: lines, body: String(decoding: body, as: UTF8.self))
     }
 
     @Test func `a plain request has exactly the contract's headers and the payload byte for byte`() throws {
         let composed = try compose(
-            task(payload: " {\"b\" : 1e2,\n\"a\":\"é\"} "), WireRoute(url: "http://a.example/", secrets: [try WebhookSecret(parsing: Self.secret)]),
+            task(payload: " {\"b\" : 1e2,\n\"a\":\"é\"} "),
+            WireRoute(url: "http://a.example/", secrets: [try WebhookSecret(parsing: Self.secret)]),
             deadline: Timestamp(microseconds: 1_767_323_105_000_000))
         #expect(composed.body == " {\"b\" : 1e2,\n\"a\":\"é\"} ")
         #expect(
             composed.head.map { String($0.prefix { $0 != ":" }) } == [
-                "Content-Type", "User-Agent", "Tallypost-Task-Type", "Idempotency-Key", "webhook-id", "webhook-timestamp", "webhook-signature",
+                "Content-Type", "User-Agent", "Tallypost-Task-Type", "Idempotency-Key", "webhook-id", "webhook-timestamp",
+                "webhook-signature",
                 "Tallypost-Task-Id", "Tallypost-Task-Attempt", "Tallypost-Task-Deadline", "traceparent",
             ])
         #expect(composed.value("Content-Type") == "application/json")
@@ -66,7 +72,8 @@ import Testing
     }
 
     @Test func `the signature covers id, timestamp and body as sent`() throws {
-        let composed = try compose(task(), WireRoute(url: "http://a.example/", secrets: [try WebhookSecret(parsing: Self.secret)]))
+        let composed = try compose(
+            task(), WireRoute(url: "http://a.example/", secrets: [try WebhookSecret(parsing: Self.secret)]))
         // Computed with Python's hmac over task_42.1767323045.{"order":"o_1"}
         #expect(composed.value("webhook-signature") == "v1,SNl42hArEJhvLa3ieCoZhCTw3CYQ5109AIIQq2bkoVM=")
         #expect(try compose(task()).value("webhook-signature") == nil)
@@ -84,10 +91,14 @@ import Testing
         #expect(throws: Refusal.self) { try compose(task(key: "a "), route) }
     }
 
-    @Test(arguments: [("é", "U+00E9"), ("a\r\nX: y", "U+000D"), ("a\0", "U+0000"), ("😀", "U+1F600"), ("\u{7F}", "U+007F"), ("", "empty")])
+    @Test(arguments: [
+        ("é", "U+00E9"), ("a\r\nX: y", "U+000D"), ("a\0", "U+0000"), ("😀", "U+1F600"), ("\u{7F}", "U+007F"), ("", "empty"),
+    ])
     func `a key that no header can carry is refused with what is wrong`(key: String, reason: String) {
         for format in IdempotencyKeyFormat.allCases {
-            let refusal = #expect(throws: Refusal.self) { try compose(task(key: key), WireRoute(url: "http://a.example/", idempotencyKeyFormat: format)) }
+            let refusal = #expect(throws: Refusal.self) {
+                try compose(task(key: key), WireRoute(url: "http://a.example/", idempotencyKeyFormat: format))
+            }
             #expect(refusal?.reason.contains(reason) == true, "\(String(describing: refusal))")
         }
     }
@@ -104,7 +115,9 @@ import Testing
     @Test func `a task that waits is told where to signal`() throws {
         let waiting = task(waits: true, token: "Ab-_09")
         #expect(try compose(waiting).value("Tallypost-Signal-URL") == "https://tasks.example.com/v1/signals/Ab-_09")
-        #expect(try compose(waiting, signalBase: "https://t.example/base/").value("Tallypost-Signal-URL") == "https://t.example/base/v1/signals/Ab-_09")
+        #expect(
+            try compose(waiting, signalBase: "https://t.example/base/").value("Tallypost-Signal-URL")
+                == "https://t.example/base/v1/signals/Ab-_09")
         #expect(try compose(waiting, signalBase: nil).value("Tallypost-Signal-URL") == nil)
         #expect(try compose(task(token: "Ab-_09")).value("Tallypost-Signal-URL") == nil)
         for token in [nil, "", "a b", "a\r\nb", "a/b"] {
@@ -117,7 +130,8 @@ import Testing
         let fits = "\"" + String(repeating: "x", count: 4_094) + "\""
         #expect(try compose(task(checkpoint: fits)).value("Tallypost-Checkpoint") == fits)
         #expect(try compose(task(checkpoint: fits + " ")).value("Tallypost-Checkpoint") == nil)
-        #expect(try compose(task(checkpoint: "\"" + String(repeating: "é", count: 700) + "\"")).value("Tallypost-Checkpoint") == nil)
+        #expect(
+            try compose(task(checkpoint: "\"" + String(repeating: "é", count: 700) + "\"")).value("Tallypost-Checkpoint") == nil)
     }
 
     @Test func `an envelope holds the task, the payload as written and the checkpoint`() throws {
@@ -128,11 +142,14 @@ import Testing
         #expect(
             try compose(task(type: "a\"b", payload: "[]", subject: "o\n1", checkpoint: "{\"at\":3}"), route).body
                 == #"{"task":{"id":42,"type":"a\"b","subject":"o\u000a1","attempt":2},"payload":[],"checkpoint":{"at":3}}"#)
-        #expect(try compose(task(payload: "1", checkpoint: "no json"), route).body == #"{"task":{"id":42,"type":"send-receipt","attempt":2},"payload":1}"#)
+        #expect(
+            try compose(task(payload: "1", checkpoint: "no json"), route).body
+                == #"{"task":{"id":42,"type":"send-receipt","attempt":2},"payload":1}"#)
     }
 
     @Test func `CloudEvents in binary mode are headers beside the payload`() throws {
-        let composed = try compose(task(key: "key 1%", subject: "o_1 é"), WireRoute(url: "http://a.example/", format: .cloudEventsBinary))
+        let composed = try compose(
+            task(key: "key 1%", subject: "o_1 é"), WireRoute(url: "http://a.example/", format: .cloudEventsBinary))
         #expect(composed.value("ce-specversion") == "1.0")
         #expect(composed.value("ce-id") == "key%201%25")
         #expect(composed.value("ce-source") == "tallypost")
@@ -145,7 +162,8 @@ import Testing
     }
 
     @Test func `CloudEvents in structured mode are one object, and that is what is signed`() throws {
-        let route = WireRoute(url: "http://a.example/", secrets: [try WebhookSecret(parsing: Self.secret)], format: .cloudEventsStructured)
+        let route = WireRoute(
+            url: "http://a.example/", secrets: [try WebhookSecret(parsing: Self.secret)], format: .cloudEventsStructured)
         let composed = try compose(task(key: "k\"1", subject: "o_1"), route)
         #expect(composed.value("Content-Type") == "application/cloudevents+json")
         #expect(composed.value("ce-id") == nil)
@@ -155,12 +173,14 @@ import Testing
         )
         #expect(JSONSyntax.isValid(Array(composed.body.utf8)))
         var signed: [UInt8] = []
-        WebhookSigner(secrets: route.secrets).appendSignatures(prefix: Array("task_42.1767323045.".utf8), body: Array(composed.body.utf8), to: &signed)
+        WebhookSigner(secrets: route.secrets).appendSignatures(
+            prefix: Array("task_42.1767323045.".utf8), body: Array(composed.body.utf8), to: &signed)
         #expect(composed.value("webhook-signature") == String(decoding: signed, as: UTF8.self))
     }
 
     @Test func `an envelope in a structured event is its data`() throws {
-        let composed = try compose(task(payload: "1"), WireRoute(url: "http://a.example/", body: .envelope, format: .cloudEventsStructured))
+        let composed = try compose(
+            task(payload: "1"), WireRoute(url: "http://a.example/", body: .envelope, format: .cloudEventsStructured))
         #expect(composed.body.hasSuffix(#""data":{"task":{"id":42,"type":"send-receipt","attempt":2},"payload":1}}"#))
     }
 
@@ -181,7 +201,9 @@ import Testing
     }
 
     @Test func `a row's header takes the place of the route's of the same name`() throws {
-        let route = WireRoute(url: "http://a.example/", headers: [try HeaderField(name: "X-Tenant", value: "a"), try HeaderField(name: "X-B", value: "b")])
+        let route = WireRoute(
+            url: "http://a.example/",
+            headers: [try HeaderField(name: "X-Tenant", value: "a"), try HeaderField(name: "X-B", value: "b")])
         let composed = try compose(task(), route, rowHeaders: #"{"x-tenant":"c"}"#)
         #expect(composed.value("X-Tenant") == "c")
         #expect(composed.value("X-B") == "b")
@@ -190,11 +212,13 @@ import Testing
     @Test func `a payload that is NULL is refused`() throws {
         let route = WireRoute(url: "http://a.example/")
         let composer = RequestComposer(type: "t", route: route, settings: CourierSettings(routes: ["t": route], version: "1"))
-        let task = ClaimedTask(id: 1, epoch: 1, type: "t", attempt: 1, payload: nil, idempotencyKey: "k", runAt: Self.now, createdAt: Self.now)
+        let task = ClaimedTask(
+            id: 1, epoch: 1, type: "t", attempt: 1, payload: nil, idempotencyKey: "k", runAt: Self.now, createdAt: Self.now)
         var head: [UInt8] = []
         #expect(throws: Refusal("payload is NULL")) {
             try composer.compose(
-                task, RequestComposer.Circumstances(now: Self.now, span: 1, deadline: nil, isOwnOrigin: true, rowHeaders: .none), digest: KeyDigest(), into: &head)
+                task, RequestComposer.Circumstances(now: Self.now, span: 1, deadline: nil, isOwnOrigin: true, rowHeaders: .none),
+                digest: KeyDigest(), into: &head)
         }
     }
 }

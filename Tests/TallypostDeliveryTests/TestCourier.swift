@@ -10,7 +10,8 @@ struct TestCourier: ~Copyable {
     private var nextID: Int64 = 1
 
     init(
-        _ url: String, headers: [HeaderField] = [], tls: WireRoute.TLS = WireRoute.TLS(), allow: [String] = [], ownListeners: [ListenerAddress] = []
+        _ url: String, headers: [HeaderField] = [], tls: WireRoute.TLS = WireRoute.TLS(), allow: [String] = [],
+        ownListeners: [ListenerAddress] = []
     ) throws {
         route = WireRoute(url: url, headers: headers, tls: tls)
         courier = try CurlCourier(
@@ -19,16 +20,20 @@ struct TestCourier: ~Copyable {
 
     deinit { courier.close() }
 
-    static func task(_ id: Int64, payload: [UInt8] = Array("{}".utf8), targetURL: String? = nil, headers: String? = nil, type: String = "t") -> ClaimedTask {
+    static func task(
+        _ id: Int64, payload: [UInt8] = Array("{}".utf8), targetURL: String? = nil, headers: String? = nil, type: String = "t"
+    ) -> ClaimedTask {
         let now = Timestamp(microseconds: 0)
         return ClaimedTask(
-            id: id, epoch: 7, type: type, attempt: 1, payload: payload, idempotencyKey: "key-\(id)", targetURL: targetURL, headers: headers,
+            id: id, epoch: 7, type: type, attempt: 1, payload: payload, idempotencyKey: "key-\(id)", targetURL: targetURL,
+            headers: headers,
             runAt: now, createdAt: now)
     }
 
     /// Sends one and waits for its answer.
     mutating func deliver(
-        payload: [UInt8] = Array("{}".utf8), targetURL: String? = nil, headers: String? = nil, timeout: TimeSpan = .seconds(10), type: String = "t"
+        payload: [UInt8] = Array("{}".utf8), targetURL: String? = nil, headers: String? = nil, timeout: TimeSpan = .seconds(10),
+        type: String = "t"
     ) throws -> Answer {
         let id = nextID
         nextID += 1

@@ -53,7 +53,8 @@ final class TestServer: Sendable {
         PosixThread.start { [self] in accept(play) }
     }
 
-    private static func bind<Address>(_ descriptor: Int32, _ address: inout Address, _ port: (Address) -> UInt16) throws -> UInt16 {
+    private static func bind<Address>(_ descriptor: Int32, _ address: inout Address, _ port: (Address) -> UInt16) throws -> UInt16
+    {
         var length = socklen_t(MemoryLayout<Address>.size)
         let bound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { plain in
@@ -127,7 +128,9 @@ final class Connection: @unchecked Sendable {
 
     private func takeRequest() -> TestServer.Request? {
         let end: [UInt8] = [13, 10, 13, 10]
-        guard rest.count >= 4, let headEnd = (0...rest.count - 4).first(where: { Array(rest[$0..<$0 + 4]) == end }) else { return nil }
+        guard rest.count >= 4, let headEnd = (0...rest.count - 4).first(where: { Array(rest[$0..<$0 + 4]) == end }) else {
+            return nil
+        }
         let head = String(decoding: rest[..<headEnd], as: UTF8.self).split(separator: "\r\n").map(String.init)
         var request = TestServer.Request(head: head, body: [], connection: number)
         let length = request.value("Content-Length").flatMap { Int($0) } ?? 0
@@ -151,7 +154,9 @@ final class Connection: @unchecked Sendable {
         let bytes = Array(text.utf8)
         var sent = 0
         while sent < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.send(descriptor, $0.baseAddress.map { unsafe $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL)) }
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe Glibc.send(descriptor, $0.baseAddress.map { unsafe $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
+            }
             guard count > 0 else { return false }
             sent += count
         }

@@ -21,7 +21,8 @@ import Testing
         // Computed with Python's hmac.
         #expect(
             try signature(
-                ["MfKQ9r8GKYqTwUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"], "task_42.1767323045.", #"{"order":"o_1"}"#)
+                ["MfKQ9r8GKYqTwUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"], "task_42.1767323045.",
+                #"{"order":"o_1"}"#)
                 == "v1,SNl42hArEJhvLa3ieCoZhCTw3CYQ5109AIIQq2bkoVM= v1,DcQHVOXx1lGoPwkHVHWB8DrgJzXEqjt4uEbpn3fi8DM=")
     }
 
@@ -44,9 +45,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "empty"), (" \n", "empty"), ("whsec_", "bytes long"), ("whsec_AAEC", "3 bytes long"), ("whsk_AAECAwQFBgcICQoLDA0ODw==", "Ed25519"),
-        ("whpk_AAECAwQFBgcICQoLDA0ODw==", "Ed25519"), ("correct horse battery staple", "not base64"), ("whsec_AAECAwQFBgcICQoLDA0OD", "not base64"),
-        ("AAECAwQFBgcICQoLDA0ODw===", "not base64"), ("AAECAwQF=gcICQoLDA0ODw==", "not base64"), ("AAECAwQFBgcICQoLDA0O_-8", "not base64"),
+        ("", "empty"), (" \n", "empty"), ("whsec_", "bytes long"), ("whsec_AAEC", "3 bytes long"),
+        ("whsk_AAECAwQFBgcICQoLDA0ODw==", "Ed25519"),
+        ("whpk_AAECAwQFBgcICQoLDA0ODw==", "Ed25519"), ("correct horse battery staple", "not base64"),
+        ("whsec_AAECAwQFBgcICQoLDA0OD", "not base64"),
+        ("AAECAwQFBgcICQoLDA0ODw===", "not base64"), ("AAECAwQF=gcICQoLDA0ODw==", "not base64"),
+        ("AAECAwQFBgcICQoLDA0O_-8", "not base64"),
     ])
     func `what is no secret is refused with the reason, which does not repeat it`(text: String, reason: String) {
         let error = #expect(throws: WebhookSecretError.self) { try WebhookSecret(parsing: text) }

@@ -28,7 +28,9 @@ import Testing
     }
 
     @Test func `what a header cannot carry is percent-encoded as CloudEvents says`() {
-        #expect(written { $0.append(headerEncoded: "Euro € 😀 \"100%\"\r\n") } == "Euro%20%E2%82%AC%20%F0%9F%98%80%20%22100%25%22%0D%0A")
+        #expect(
+            written { $0.append(headerEncoded: "Euro € 😀 \"100%\"\r\n") }
+                == "Euro%20%E2%82%AC%20%F0%9F%98%80%20%22100%25%22%0D%0A")
     }
 
     @Test func `a JSON string escapes quotes, backslashes and control characters, and nothing else`() {
@@ -46,7 +48,8 @@ import Testing
             let follows =
                 (date.year == previous.year && date.month == previous.month && date.day == previous.day + 1)
                 || (date.year == previous.year && date.month == previous.month + 1 && date.day == 1 && previous.day >= 28)
-                || (date.year == previous.year + 1 && date.month == 1 && date.day == 1 && previous.month == 12 && previous.day == 31)
+                || (date.year == previous.year + 1 && date.month == 1 && date.day == 1 && previous.month == 12
+                    && previous.day == 31)
             guard date.daysSinceEpoch == day, follows else {
                 Issue.record("day \(day) is \(date) after \(previous)")
                 return
