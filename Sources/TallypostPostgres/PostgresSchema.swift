@@ -87,7 +87,7 @@ public final class PostgresSchema: SchemaKeeper {
             "SELECT DISTINCT coalesce(status::text, 'NULL') FROM pending_tasks WHERE (status::text IN (\(known))) IS NOT TRUE LIMIT 10",
             operation: "adopt")
         guard result.rowCount > 0 else { return [] }
-        let words = (0..<result.rowCount).compactMap { result.text($0, 0) }.joined(separator: ", ")
+        let words = (0..<result.rowCount).compactMap { result.text($0, 0).map { "'\($0)'" } }.joined(separator: ", ")
         return [
             "rows have a status that tallypost does not know (\(words)): `run` will set them aside as failed; "
                 + "give them one of \(TaskStatus.allCases.map(\.rawValue).joined(separator: ", ")) first"
