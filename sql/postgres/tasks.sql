@@ -55,7 +55,8 @@ WITH lane AS MATERIALIZED (
 UPDATE pending_tasks t
 SET status = 'processing', attempts = least(coalesce(t.attempts, 0), 2147483646) + 1,
     lease_epoch = coalesce(t.lease_epoch, 0) + 1, leased_by = $8::text, started_at = now(),
-    lease_expires_at = now() + greatest(due.lease_ms, (least(t.timeout_seconds, 86400) + 30::bigint) * 1000) * interval '1 millisecond'
+    lease_expires_at = now() + (CASE WHEN t.timeout_seconds IS NULL THEN due.lease_ms
+                                     ELSE greatest(due.lease_ms, (least(t.timeout_seconds, 86400) + 30::bigint) * 1000) END) * interval '1 millisecond'
 FROM due WHERE t.id = due.id
 RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.payload::text, t.idempotency_key::text, t.subject::text,
     t.target_url::text, t.headers::text, t.run_at::timestamptz, t.created_at::timestamptz, t.deadline_at::timestamptz, t.priority,
@@ -110,7 +111,8 @@ WITH wanted AS MATERIALIZED (
 UPDATE pending_tasks t
 SET status = 'processing', attempts = least(coalesce(t.attempts, 0), 2147483646) + 1,
     lease_epoch = coalesce(t.lease_epoch, 0) + 1, leased_by = $6::text, started_at = now(),
-    lease_expires_at = now() + greatest(due.lease_ms, (least(t.timeout_seconds, 86400) + 30::bigint) * 1000) * interval '1 millisecond'
+    lease_expires_at = now() + (CASE WHEN t.timeout_seconds IS NULL THEN due.lease_ms
+                                     ELSE greatest(due.lease_ms, (least(t.timeout_seconds, 86400) + 30::bigint) * 1000) END) * interval '1 millisecond'
 FROM due WHERE t.id = due.id
 RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.payload::text, t.idempotency_key::text, t.subject::text,
     t.target_url::text, t.headers::text, t.run_at::timestamptz, t.created_at::timestamptz, t.deadline_at::timestamptz, t.priority,
