@@ -42,9 +42,9 @@ import Testing
     }
 
     @Test func `every day of four centuries comes back from its number`() {
-        var previous = CivilDate(daysSinceEpoch: -60_000)
+        var previous = CivilDay(daysSinceEpoch: -60_000)
         for day in Int64(-59_999)...86_098 {
-            let date = CivilDate(daysSinceEpoch: day)
+            let date = CivilDay(daysSinceEpoch: day)
             let follows =
                 (date.year == previous.year && date.month == previous.month && date.day == previous.day + 1)
                 || (date.year == previous.year && date.month == previous.month + 1 && date.day == 1 && previous.day >= 28)
