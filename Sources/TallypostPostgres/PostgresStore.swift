@@ -147,6 +147,8 @@ public final class PostgresStore: TaskStore {
     public func expiredLeases(limit: Int) throws(StoreError) -> [ExpiredLease] {
         let now = Moment.now()
         guard expiryPace.allows(now) else { return [] }
+        // Before the first claim nothing is known of the lanes.
+        if lanes.isEmpty { try learnLanes(try run("open_lanes")) }
         let known = lanes.sorted { ($0.key.type, $0.key.priority) < ($1.key.type, $1.key.priority) }
         let bounded = lastClaimWasFull
         let result = try run("expired_leases") {
