@@ -45,7 +45,7 @@ public final class Dispatcher {
     public static let stopWithin = TimeSpan.seconds(30)
 
     /// A second signal within this time is the first one's echo.
-    static let sameSignal = TimeSpan.milliseconds(250)
+    static let sameSignal = TimeSpan.milliseconds(1)
 
     private var relay: Relay
     private let courier: any CourierLoop
