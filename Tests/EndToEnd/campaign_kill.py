@@ -89,25 +89,39 @@ class Campaign:
         options = {"timeoutSeconds": 2, "lease": "5s", "maxAttempts": 0, "concurrency": CONCURRENCY, "retry": {"schedule": ["100ms"]}}
         self.relay = Relay(
             binary, folder, {"database": database.url, "routes": {"task": route(self.receiver.url(), **options)}})
+        # How often each key was in flight at a crash, and which of its attempts have been counted.
         self.in_flight: Counter[str] = Counter()
+        self.counted: set[tuple[int, int]] = set()
         self.at_crashes: list[int] = []
 
     def record_in_flight(self) -> None:
-        """Which requests the receiver had at this moment whose outcomes the database does not have."""
+        """Which requests the receiver had at this moment whose outcomes the database does not have. What an earlier crash has
+        left, and waits for the end of its lease, is not counted again."""
         had = {(request.task, request.attempt): request.key for request in list(self.receiver.requests)}
         open_rows = self.database.query("SELECT id, attempts FROM pending_tasks WHERE status = 'processing'")
-        keys = [had[row["id"], row["attempts"]] for row in open_rows if (row["id"], row["attempts"]) in had]
-        self.in_flight.update(keys)
-        self.at_crashes.append(len(keys))
+        found = {(row["id"], row["attempts"]) for row in open_rows} & had.keys() - self.counted
+        self.counted |= found
+        self.in_flight.update(had[attempt] for attempt in found)
+        self.at_crashes.append(len(found))
 
     def progress(self, goal: int, within: float = 60) -> None:
         """Waits until the receiver has got so many requests in all, and at least one more than now."""
         goal = max(goal, len(self.receiver.requests) + 1)
         deadline = time.monotonic() + within
         while len(self.receiver.requests) < goal:
-            assert time.monotonic() < deadline, f"no progress to {goal}; the relay's log:\n{self.relay.text()[-4000:]}"
-            assert self.relay.is_running, f"the relay ended by itself; its log:\n{self.relay.text()[-4000:]}"
+            assert time.monotonic() < deadline, f"no progress from {len(self.receiver.requests)} to {goal}\n{self.state()}"
+            assert self.relay.is_running, f"the relay ended by itself\n{self.state()}"
             time.sleep(0.0005)
+
+    def state(self) -> str:
+        """What a person wants to see when nothing goes on."""
+        facts = [f"crashes so far: {len(self.at_crashes)}", str(self.database.statuses())]
+        if self.database.engine == "postgres":
+            sessions = self.database.query(
+                "SELECT pid, application_name, state, wait_event_type, wait_event, now() - xact_start AS age, pg_blocking_pids(pid) AS "
+                "blocked_by, left(query, 120) AS query FROM pg_stat_activity WHERE datname = current_database()")
+            facts += [str(session) for session in sessions]
+        return "\n".join([*facts, "the relay's log:", self.relay.text()[-4000:]])
 
     def goals(self) -> list[int]:
         """After how many requests to crash: anywhere in the first nine tenths of the drain."""
@@ -188,6 +202,8 @@ def main() -> int:
     default = Path(__file__).parents[2] / ".build" / "release" / "tallypost"
     binary = Path(os.environ.get("TALLYPOST_BINARY", default)).resolve()
 
+    # Ends like Ctrl-C, so that no server is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     failed = False
     for campaign in arguments.campaigns:
         with tempfile.TemporaryDirectory(prefix="tallypost-campaign-") as name:

@@ -1,6 +1,7 @@
 """Fixtures. Every test that takes `database` runs on both engines; neither is ever skipped."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,15 @@ from harness.database import Database, PostgresDatabase, SQLiteDatabase  # noqa:
 from harness.postgres import PrivateServer, Scratch  # noqa: E402
 from harness.receiver import Receiver, Tripwire  # noqa: E402
 from harness.relay import Relay  # noqa: E402
+
+
+def pytest_configure() -> None:
+    """SIGTERM ends a run like Ctrl-C, so that no server and no relay is left behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 @pytest.fixture(scope="session")
