@@ -23,6 +23,7 @@ public protocol TaskStore: AnyObject {
     ///
     /// An outcome whose row is no longer `processing` in its epoch changes nothing and is returned as late; one that this
     /// or an earlier try already wrote (same epoch, same status) counts as written, so a call may be repeated after a throw.
+    /// An outcome whose row somebody else has locked is waited for a moment only: it comes back as locked, the others are written.
     func settle(_ outcomes: [Outcome]) throws(StoreError) -> Settlement
 
     /// ``settle(_:)``, then ``claim(_:)``, each its own transaction, where the engine can in one round trip.
@@ -122,11 +123,14 @@ public struct Settlement: Sendable, Equatable {
     public var written: Int
     /// `id`s of outcomes that came too late: the lease was lost and another has decided since.
     public var late: [Int64]
+    /// Outcomes not written because another session holds their rows locked: to be tried again later.
+    public var locked: [Outcome]
 
     /// Memberwise.
-    public init(written: Int, late: [Int64]) {
+    public init(written: Int, late: [Int64], locked: [Outcome] = []) {
         self.written = written
         self.late = late
+        self.locked = locked
     }
 }
 

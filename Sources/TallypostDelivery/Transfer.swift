@@ -43,6 +43,7 @@ import TallypostCore
     private let addressGuard: AddressGuard
     private var target: CurlTarget?
     private var timeoutMilliseconds = 0
+    private var isFresh = false
     private var headRoom: UnsafeMutableRawBufferPointer
     private var bodyRoom: UnsafeMutableRawBufferPointer
     private let list: UnsafeMutablePointer<curl_slist>
@@ -161,6 +162,12 @@ import TallypostCore
         if timeoutMilliseconds != milliseconds {
             timeoutMilliseconds = milliseconds
             unsafe curl_set_long(easy, CURLOPT_TIMEOUT_MS, milliseconds)
+        }
+        // A retry has a connection of its own: a receiver that drops kept-alive ones costs a task one attempt, not one after another.
+        let wantsFresh = delivery.task.attempt > 1
+        if isFresh != wantsFresh {
+            isFresh = wantsFresh
+            unsafe curl_set_long(easy, CURLOPT_FRESH_CONNECT, wantsFresh ? 1 : 0)
         }
         unsafe Self.fill(&headRoom, with: head)
         unsafe list[0].data = headRoom.baseAddress?.assumingMemoryBound(to: CChar.self)

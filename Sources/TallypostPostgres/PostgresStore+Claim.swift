@@ -87,7 +87,10 @@ extension PostgresStore {
             unkeyed >= plan.laneLimit || bytes >= Self.bytesPerClaim
             || plan.laneLimits.contains { type, limit in counts[type, default: 0] >= limit }
         if request.limit <= 0 || plan.types.isEmpty { lastClaimWasFull = false }
-        if !claimed.isEmpty, guardState == .on { guardState = .toBeReleased }
+        if !claimed.isEmpty {
+            guardState = guardState == .on ? .toBeReleased : guardState == .toBeReleased ? .toBeReleased : .off
+            guardWait = Self.shortestGuardWait
+        }
         let tasks = claimed.sorted { ($0.turn, $0.id) < ($1.turn, $1.id) }
         return ClaimBatch(tasks: tasks, now: databaseNow(), mayHaveMore: lastClaimWasFull || keysAreLeft)
     }

@@ -4,24 +4,63 @@ extension PostgresStore {
     /// One transaction; a value that the database refuses is left out, and the others are written all the same.
     public func settle(_ outcomes: [Outcome]) throws(StoreError) -> Settlement {
         guard !outcomes.isEmpty else { return Settlement(written: 0, late: []) }
-        let plan = SettlementPlan(outcomes)
-        return try judge(run([plan.steps(step)])[0], outcomes, plan)
+        let (free, locked) = try setLockedAside(outcomes)
+        guard !free.isEmpty else { return Settlement(written: 0, late: [], locked: locked) }
+        let plan = SettlementPlan(free)
+        var settlement = try judge(run([plan.steps(step)])[0], free, plan)
+        settlement.locked += locked
+        return settlement
     }
 
     /// Both in one round trip.
     public func exchange(_ outcomes: [Outcome], _ request: ClaimRequest) throws(StoreError) -> (Settlement, ClaimBatch) {
-        guard !outcomes.isEmpty else { return (Settlement(written: 0, late: []), try claim(request)) }
-        noteKeys(of: outcomes)
-        let plan = SettlementPlan(outcomes)
+        let (free, locked) = try setLockedAside(outcomes)
+        guard !free.isEmpty else { return (Settlement(written: 0, late: [], locked: locked), try claim(request)) }
+        noteKeys(of: free)
+        let plan = SettlementPlan(free)
         let (settled, batch) = try claim(request, settling: [plan.steps(step)])
         do {
-            return (try judge(settled[0], outcomes, plan), batch)
+            var settlement = try judge(settled[0], free, plan)
+            settlement.locked += locked
+            return (settlement, batch)
         } catch {
             // The caller will not learn what was claimed: give it back, so that it costs no attempt. What fails here waits for its lease.
             let unseen = batch.tasks.map { Outcome(id: $0.id, epoch: $0.epoch, change: .released(after: .zero)) }
             if !unseen.isEmpty { _ = try? settle(unseen) }
             throw error
         }
+    }
+
+    /// SQLSTATE lock_not_available: `lock_timeout` was up.
+    private static let lockNotAvailable = "55P03"
+
+    // MARK: Rows that somebody has locked
+
+    /// Rows that were locked the last time are looked at before they are written, so that they cost no wait again.
+    private func setLockedAside(_ outcomes: [Outcome]) throws(StoreError) -> (free: [Outcome], locked: [Outcome]) {
+        guard !lockedRows.isEmpty else { return (outcomes, []) }
+        let suspects = outcomes.filter { lockedRows.contains($0.id) }
+        guard !suspects.isEmpty else { return (outcomes, []) }
+        let locked = try findLocked(suspects)
+        lockedRows.subtract(suspects.map(\.id))
+        lockedRows.formUnion(locked)
+        return (outcomes.filter { !locked.contains($0.id) }, outcomes.filter { locked.contains($0.id) })
+    }
+
+    private func findLocked(_ outcomes: [Outcome]) throws(StoreError) -> Set<Int64> {
+        let result = try run("locked_rows") { $0.append(outcomes.map(\.id)) }
+        return Set((0..<result.rowCount).compactMap { result.integer($0, 0) })
+    }
+
+    /// The settlement waited for a lock in vain: writes what it can, and says what it cannot.
+    private func settleAround(_ outcomes: [Outcome], _ error: StoreError) throws(StoreError) -> Settlement {
+        let locked = try findLocked(outcomes)
+        // Free again, or the lock is on the table: the caller tries again as with any busy database.
+        guard !locked.isEmpty else { throw error }
+        lockedRows.formUnion(locked)
+        var settlement = try settle(outcomes.filter { !locked.contains($0.id) })
+        settlement.locked += outcomes.filter { locked.contains($0.id) }
+        return settlement
     }
 
     /// Whatever ends may free its key: the next claim looks at it.
@@ -37,6 +76,7 @@ extension PostgresStore {
     ) throws(StoreError) -> Settlement {
         switch result {
         case .failure(let error):
+            if error.code == Self.lockNotAvailable { return try settleAround(outcomes, error) }
             guard error.kind == .data else { throw error }
             return try bisect(outcomes, error)
         case .success(let results):
@@ -69,7 +109,8 @@ extension PostgresStore {
         let middle = outcomes.count / 2
         let first = try settle(Array(outcomes[..<middle]))
         let second = try settle(Array(outcomes[middle...]))
-        return Settlement(written: first.written + second.written, late: first.late + second.late)
+        return Settlement(
+            written: first.written + second.written, late: first.late + second.late, locked: first.locked + second.locked)
     }
 }
 

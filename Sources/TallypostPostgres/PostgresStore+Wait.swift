@@ -3,28 +3,27 @@ public import TallypostCore
 
 extension PostgresStore {
     /// In mode "auto": takes the idle guard, so that inserts notify; looks once more when it has just got it; then sleeps
-    /// until a notification. Without the guard (an application's transaction still holds it shared, or another relay is the one
-    /// that sleeps on it) it waits a little and lets the caller look. It never blocks on the lock.
+    /// until a notification. It never blocks on the lock. Where another relay sleeps on the guard, inserts notify this one as well,
+    /// and it sleeps in the same way. Where transactions of the application hold it shared, none of them will tell: the caller looks
+    /// again soon, and the sooner, the later work was found there.
     public func waitForWork(timeout: TimeSpan, interrupt: Int32) throws(StoreError) -> Bool {
         if pollOnly {
             _ = Self.wait(for: [interrupt], timeout)
             return false
         }
         if guardState == .toBeReleased { guardState = .on }
-        if guardState == .off {
+        if guardState != .on {
+            let before = guardState
             let result = try run("guard")
-            if result.integer(0, 0) == 1 {
-                guardState = .on
-                guardWait = Self.shortestGuardWait
-                // Rows that committed before the guard was ours told nobody: look once more.
-                return true
-            }
+            guardState = result.integer(0, 0) == 1 ? .on : result.integer(0, 1) == 1 ? .off : .elsewhere
+            // Rows that committed before the guard was taken told nobody: look once more.
+            if guardState != .off, guardState != before { return true }
         }
         guard let link else {
             throw StoreError(kind: .connection, code: "closed", operation: "listen", message: "the store is not open")
         }
         if link.takeNotifications() { return true }
-        let patience = guardState == .on ? timeout : min(timeout, guardWait)
+        let patience = guardState == .off ? min(timeout, guardWait) : timeout
         if guardState == .off { guardWait = min(guardWait + guardWait, Self.longestGuardWait) }
         let ready = Self.wait(for: [link.descriptor, interrupt], patience)
         if ready.contains(link.descriptor) {
@@ -36,11 +35,12 @@ extension PostgresStore {
             }
             return link.takeNotifications()
         }
-        return false
+        // Nobody tells: the caller must look.
+        return guardState == .off && patience < timeout
     }
 
-    static let shortestGuardWait = TimeSpan.milliseconds(2)
-    static let longestGuardWait = TimeSpan.milliseconds(250)
+    static let shortestGuardWait = TimeSpan.milliseconds(1)
+    static let longestGuardWait = TimeSpan.milliseconds(25)
 
     /// The descriptors that are readable within the time.
     private static func wait(for descriptors: [Int32], _ span: TimeSpan) -> [Int32] {

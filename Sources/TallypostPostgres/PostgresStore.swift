@@ -34,6 +34,9 @@ public final class PostgresStore: TaskStore {
     /// Whether the odd one of a batch goes to the keys.
     var keyTurn = true
 
+    /// Rows that were found locked by somebody when they were to be settled.
+    var lockedRows: Set<Int64> = []
+
     // Waking.
     var guardState = GuardState.off
     /// How long to wait before the guard is tried again.
@@ -42,7 +45,15 @@ public final class PostgresStore: TaskStore {
     /// One moment on both clocks.
     var clock: (database: Timestamp, here: Instant)?
 
-    enum GuardState { case off, on, toBeReleased }
+    enum GuardState {
+        /// Not ours, nor, as far as is known, another relay's.
+        case off
+        /// Another relay sleeps on it.
+        case elsewhere
+        case on
+        /// Ours, and given back with the next visit.
+        case toBeReleased
+    }
 
     struct Lane: Hashable {
         let type: String
@@ -78,7 +89,7 @@ public final class PostgresStore: TaskStore {
         close()
         let connection = try PostgresConnection(url: url, statements: StatementLibrary.statements, keepsSession: !pollOnly)
         try SchemaVersion.require(on: connection)
-        if !pollOnly { _ = try connection.run([.init(name: "listen")]) }
+        if !pollOnly { _ = try connection.run([.init(name: "session_settings"), .init(name: "listen")]) }
         link = connection
     }
 
@@ -90,6 +101,7 @@ public final class PostgresStore: TaskStore {
         openLanes = []
         hintedKeys = []
         keyOfClaimed = [:]
+        lockedRows = []
         quickestVisit = TimeSpan(nanoseconds: .max)
         guardState = .off
         sweepPace = Pace()
@@ -110,6 +122,11 @@ public final class PostgresStore: TaskStore {
             visitTook = took - quickestVisit
         }
         do {
+            if pollOnly {
+                // Nothing of a session lasts behind a pooler: every transaction says for itself how it wants to be run.
+                let settings = PostgresConnection.Step(name: "transaction_settings")
+                return try link.run(groups.map { [settings] + $0 }).map { $0.map { Array($0.dropFirst()) } }
+            }
             guard guardState == .toBeReleased else { return try link.run(groups) }
             guardState = .off
             return Array(try link.run([[.init(name: "unguard")]] + groups).dropFirst())

@@ -5,7 +5,9 @@ enum StatementLibrary {
     /// Name to SQL.
     static let statements: [String: String] = {
         var all: [String: String] = [:]
-        for file in [PackageResources.tasks_sql, PackageResources.wakeup_sql, PackageResources.desk_sql] {
+        for file in [
+            PackageResources.tasks_sql, PackageResources.session_sql, PackageResources.wakeup_sql, PackageResources.desk_sql,
+        ] {
             for (name, sql) in StatementFile(file).statements {
                 precondition(all[name] == nil, "two statements are named \(name)")
                 all[name] = sql

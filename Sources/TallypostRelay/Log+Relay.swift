@@ -16,6 +16,10 @@ extension Log {
             warning(
                 "outcomes of lost leases dropped",
                 ["count": String(ids.count), "tasks": ids.prefix(20).map(String.init).joined(separator: ",")])
+        case .rowsLocked(let ids):
+            warning(
+                "another session holds rows locked; their outcomes are written when it lets go",
+                ["count": String(ids.count), "tasks": ids.prefix(20).map(String.init).joined(separator: ",")])
         case .leaseRecovered(let id, let type, let relay):
             warning("lease ran out; the task goes on", ["task": String(id), "type": type, "relay": relay ?? "unknown"])
         case .routePaused(let type, let reason):

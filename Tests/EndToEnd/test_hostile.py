@@ -67,6 +67,7 @@ def test_a_connection_that_dies_between_requests_never_sends_one_twice(database:
     attempts = [(request.task, request.attempt) for request in receiver.got()]
     assert len(attempts) == len(set(attempts)), "one request for an attempt"
     assert set(receiver.counts()) == set(keys)
+    assert max(attempt for _, attempt in attempts) <= 2, "a retry has a connection of its own"
     assert any(request.number == 2 for request in receiver.got()), "connections were used again"
 
 

@@ -48,6 +48,12 @@ public final class MemoryDatabase: Sendable {
         transaction { tables, _ in tables.index(of: id).map { tables.rows[$0] } }
     }
 
+    /// Rows that a person's transaction holds locked: no claim takes them, no settlement changes them.
+    public var lockedRows: Set<Int64> {
+        get { tables.withLock { $0.lockedRows } }
+        set { tables.withLock { $0.lockedRows = newValue } }
+    }
+
     /// Every committed row, by `id`.
     public var rows: [MemoryRow] { transaction { tables, _ in tables.rows } }
 

@@ -64,8 +64,8 @@ extension MemoryTables {
         var keys: [String: KeyState]?
         var due: [Int] = []
         for index in rows.indices {
-            guard rows[index].image.status.isClaimable, rows[index].image.runAt <= now, let type = rows[index].type,
-                room[type] != nil
+            guard rows[index].image.status.isClaimable, !lockedRows.contains(rows[index].id), rows[index].image.runAt <= now,
+                let type = rows[index].type, room[type] != nil
             else { continue }
             if let key = rows[index].orderingKey {
                 let states = keys ?? keyStates()

@@ -4,6 +4,10 @@ extension MemoryTables {
     mutating func settle(_ outcomes: [Outcome], now: Timestamp) -> Settlement {
         var settlement = Settlement(written: 0, late: [])
         for outcome in outcomes {
+            if lockedRows.contains(outcome.id) {
+                settlement.locked.append(outcome)
+                continue
+            }
             guard let index = index(of: outcome.id), rows[index].image.epoch == outcome.epoch else {
                 settlement.late.append(outcome.id)
                 continue

@@ -13,6 +13,8 @@ struct MemoryTables: Sendable {
     /// Connections of an older generation are broken.
     var generation = 1
     var isAway = false
+    /// Rows that a person's transaction holds locked.
+    var lockedRows: Set<Int64> = []
     /// The clock, where it is virtual.
     var virtualNow: Timestamp
     /// Changes since somebody took them; kept only when somebody does.

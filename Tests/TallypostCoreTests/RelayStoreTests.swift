@@ -92,6 +92,39 @@ import Testing
         #expect(database.attempts(of: 1).count == 3)
     }
 
+    @Test func `an outcome whose row is locked waits aside, holds up no other, and is written once the row is free`() {
+        let bench = RelayBench([.plain("mail", concurrency: 3)])
+        let ids = bench.insert(3, type: "mail")
+        bench.settle()
+        bench.database.lockedRows = [ids[1]]
+        bench.answer(ids, status: 200)
+        bench.pass(.milliseconds(100))
+        #expect(bench.statuses(ids) == ["completed", "processing", "completed"])
+        #expect(bench.relay.unsettledCount == 1)
+        // Beyond its lease too: what became of it is known, and it is not sent again.
+        bench.pass(.seconds(30))
+        #expect(bench.sent == ids && bench.relay.tally.recovered == 0)
+        let told = bench.notices.filter { if case .rowsLocked = $0 { true } else { false } }
+        #expect(told.count == 1, "once for a row, not with every try")
+        bench.database.lockedRows = []
+        bench.pass(.seconds(2))
+        #expect(bench.statuses(ids) == ["completed", "completed", "completed"] && bench.relay.unsettledCount == 0)
+    }
+
+    @Test func `a stop waits for a locked row, and not beyond its time`() {
+        let bench = RelayBench([.plain("mail")])
+        let ids = bench.insert(1, type: "mail")
+        bench.settle()
+        bench.database.lockedRows = [ids[0]]
+        bench.answer(ids, status: 200)
+        bench.settle()
+        bench.stop(within: .seconds(30))
+        bench.pass(.seconds(10))
+        #expect(!bench.hasFinished)
+        bench.pass(.seconds(25))
+        #expect(bench.hasFinished && bench.status(ids[0]) == "processing")
+    }
+
     @Test func `a task that waited too long in memory is given back, not sent beyond its lease`() throws {
         let bench = RelayBench([.plain("mail", concurrency: 1)])
         let ids = bench.insert(2, type: "mail")

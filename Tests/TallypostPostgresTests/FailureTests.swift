@@ -48,6 +48,40 @@ import Testing
         #expect(try store.settle(task.completed).written == 1)
     }
 
+    @Test(arguments: [false, true])
+    func `a row that somebody has locked holds up no other outcome, and is written when it is free`(pollOnly: Bool) throws {
+        let database = try PostgresFixture()
+        let store = PostgresStore(url: database.url, pollOnly: pollOnly)
+        try store.open()
+        try database.insert((0..<6).map { _ in ["type": "mail"] })
+        let outcomes = try store.claim("mail", limit: 4).map(\.completed)
+        let person = try database.connect()
+        try person.execute("BEGIN; SELECT 1 FROM pending_tasks WHERE id IN (\(outcomes[1].id), \(outcomes[2].id)) FOR UPDATE")
+        let request = ClaimRequest(relay: "r", demands: [.init(type: "mail", limit: 9, lease: .seconds(60))], limit: 9)
+        // The claim that rides along is not harmed.
+        let (settlement, batch) = try store.exchange(outcomes, request)
+        #expect(settlement == Settlement(written: 2, late: [], locked: [outcomes[1], outcomes[2]]))
+        #expect(batch.tasks.count == 2)
+        #expect(try store.settle(settlement.locked + batch.tasks.map(\.completed)).locked == settlement.locked)
+        try person.execute("DELETE FROM pending_tasks WHERE id = \(outcomes[2].id); COMMIT")
+        #expect(try store.settle(settlement.locked) == Settlement(written: 1, late: [outcomes[2].id]))
+        #expect(
+            try database.query("SELECT status, count(*) FROM pending_tasks GROUP BY 1") == [["completed", "5"]])
+    }
+
+    @Test func `a table that is locked makes the database busy, and nothing hangs`() throws {
+        let database = try PostgresFixture()
+        let store = try database.makeStore()
+        try database.insert(["type": "mail"])
+        let task = try #require(try store.claim("mail").first)
+        let person = try database.connect()
+        try person.execute("BEGIN; LOCK TABLE pending_tasks")
+        #expect(storeError { _ = try store.settle(task.completed) }?.kind == .busy)
+        #expect(storeError { _ = try store.claim("mail") }?.kind == .busy)
+        try person.execute("COMMIT")
+        #expect(try store.settle(task.completed).written == 1)
+    }
+
     @Test func `a text that the database's encoding cannot hold costs only itself`() throws {
         let databases = try TestDatabases.shared()
         let name = "latin_\(databases.name(of: .app))"

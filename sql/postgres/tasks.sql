@@ -1,5 +1,5 @@
 -- What the relay asks of PostgreSQL. The same names as SQLite's. Every statement is a transaction or, sent with others before
--- one Sync, a part of one. All times are the database's clock.
+-- one Sync, a part of one. All times are the database's clock. Rows are joined by `= ANY (ARRAY[id])`: see session.sql.
 
 -- name: schema_version
 SELECT max(version) FROM tallypost_schema
@@ -57,7 +57,7 @@ SET status = 'processing', attempts = least(coalesce(t.attempts, 0), 2147483646)
     lease_epoch = coalesce(t.lease_epoch, 0) + 1, leased_by = $8::text, started_at = now(),
     lease_expires_at = now() + (CASE WHEN t.timeout_seconds IS NULL THEN due.lease_ms
                                      ELSE greatest(due.lease_ms, (least(t.timeout_seconds, 86400) + 30::bigint) * 1000) END) * interval '1 millisecond'
-FROM due WHERE t.id = due.id
+FROM due WHERE t.id = ANY (ARRAY[due.id])
 RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.payload::text, t.idempotency_key::text, t.subject::text,
     t.target_url::text, t.headers::text, t.run_at::timestamptz, t.created_at::timestamptz, t.deadline_at::timestamptz, t.priority,
     t.ordering_key::text, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
@@ -80,7 +80,7 @@ WITH RECURSIVE head (ordering_key, id, n) AS (
 SELECT head.ordering_key, t.type, t.run_at,
        (t.status IN ('processing', 'blocked', 'waiting', 'completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE
        AND NOT EXISTS (SELECT FROM pending_tasks other WHERE other.in_flight_key = head.ordering_key) AS free, now()
-FROM head JOIN pending_tasks t ON t.id = head.id
+FROM head JOIN pending_tasks t ON t.id = ANY (ARRAY[head.id])
 ORDER BY head.n
 
 -- name: claim_heads
@@ -97,7 +97,7 @@ WITH wanted AS MATERIALIZED (
 ), candidate AS MATERIALIZED (
     SELECT t.id, t.status, wanted.type, wanted.wanted, wanted.lease_ms, octet_length(t.payload::text) AS bytes,
            extract(epoch FROM t.run_at)::float8 - 60.0 * t.priority AS turn
-    FROM head JOIN pending_tasks t ON t.id = head.id JOIN wanted ON wanted.type = t.type
+    FROM head JOIN pending_tasks t ON t.id = ANY (ARRAY[head.id]) JOIN wanted ON wanted.type = t.type
     WHERE t.run_at <= now()
       AND (t.status IN ('processing', 'blocked', 'waiting', 'completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE
     FOR UPDATE OF t SKIP LOCKED
@@ -113,7 +113,7 @@ SET status = 'processing', attempts = least(coalesce(t.attempts, 0), 2147483646)
     lease_epoch = coalesce(t.lease_epoch, 0) + 1, leased_by = $6::text, started_at = now(),
     lease_expires_at = now() + (CASE WHEN t.timeout_seconds IS NULL THEN due.lease_ms
                                      ELSE greatest(due.lease_ms, (least(t.timeout_seconds, 86400) + 30::bigint) * 1000) END) * interval '1 millisecond'
-FROM due WHERE t.id = due.id
+FROM due WHERE t.id = ANY (ARRAY[due.id])
 RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.payload::text, t.idempotency_key::text, t.subject::text,
     t.target_url::text, t.headers::text, t.run_at::timestamptz, t.created_at::timestamptz, t.deadline_at::timestamptz, t.priority,
     t.ordering_key::text, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
@@ -134,7 +134,7 @@ JOIN (SELECT id, lease_epoch, leased_by FROM pending_tasks WHERE id = ANY ($1::b
 UPDATE pending_tasks t
 SET status = 'completed', response_status = o.response_status, result = o.result, finished_at = now(), lease_expires_at = NULL
 FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[]) AS o (id, epoch, response_status, result)
-WHERE t.id = o.id AND t.lease_epoch = o.epoch AND t.status = 'processing'
+WHERE t.id = ANY (ARRAY[o.id]) AND t.lease_epoch = o.epoch AND t.status = 'processing'
 
 -- name: settle_other
 -- $1 ids, $2 epochs, $3 statuses, $4 HTTP statuses, $5 errors, $6 delays in milliseconds of what goes back to pending, $7
@@ -152,12 +152,12 @@ SET status = o.status,
     lease_expires_at = NULL
 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::bigint[], $7::boolean[], $8::integer[], $9::text[])
     AS o (id, epoch, status, response_status, error, delay_ms, blocks_key, refund, start_result)
-WHERE t.id = o.id AND t.lease_epoch = o.epoch AND t.status = 'processing'
+WHERE t.id = ANY (ARRAY[o.id]) AND t.lease_epoch = o.epoch AND t.status = 'processing'
 
 -- name: settled_before
 -- Of the outcomes ($1 ids, $2 epochs, $3 statuses) those that stand in the table; the others are late.
 SELECT t.id FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS o (id, epoch, status)
-JOIN pending_tasks t ON t.id = o.id AND t.lease_epoch = o.epoch AND t.status = o.status
+JOIN pending_tasks t ON t.id = ANY (ARRAY[o.id]) AND t.lease_epoch = o.epoch AND t.status = o.status
 
 -- name: expired_leases
 -- Tasks whose holder is presumed dead: at most $1, the oldest first. What is claimed stands at or behind a lane's mark ($2 types,
@@ -194,7 +194,7 @@ SET status = 'timeout', finished_at = now(), last_error = 'deadline_at passed be
 FROM (SELECT id FROM pending_tasks
       WHERE dispatchable AND deadline_at < now() AND status = 'pending'
       ORDER BY deadline_at LIMIT $1::integer FOR UPDATE SKIP LOCKED) overdue
-WHERE t.id = overdue.id
+WHERE t.id = ANY (ARRAY[overdue.id])
 
 -- name: set_aside_untyped
 -- Rows of an adopted table that no claim can take, at most $1: the index of misfits holds nothing else.
@@ -203,7 +203,7 @@ SET status = 'failed', finished_at = now(),
     last_error = CASE WHEN t.type IS NULL THEN 'type' WHEN t.priority IS NULL THEN 'priority' ELSE 'run_at' END || ' is NULL'
 FROM (SELECT id FROM pending_tasks WHERE dispatchable AND (type IS NULL OR priority IS NULL OR run_at IS NULL)
       LIMIT $1::integer FOR UPDATE SKIP LOCKED) misfit
-WHERE t.id = misfit.id
+WHERE t.id = ANY (ARRAY[misfit.id])
 
 -- name: paused_routes
 SELECT type, paused_at, paused_by, reason FROM task_routes ORDER BY type

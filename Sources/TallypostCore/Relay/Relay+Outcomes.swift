@@ -112,6 +112,8 @@ extension Relay {
     mutating func recover(_ lease: ExpiredLease, at now: Instant) {
         // Our own, still under way: the request's timeout ends it before anybody else may take it.
         if let own = held[lease.id], own.fit.task.epoch == lease.epoch { return }
+        // What became of it is decided, and waits for the row's lock.
+        if lockedOutcomes[lease.id]?.epoch == lease.epoch { return }
         let policy = routes[lease.type]
         let most = lease.maxAttempts ?? policy?.maxAttempts ?? 0
         let reason =

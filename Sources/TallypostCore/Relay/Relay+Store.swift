@@ -98,6 +98,7 @@ extension Relay {
             tally.late += report.settlement.late.count
             actions.append(.report(.lateOutcomes(ids: report.settlement.late)))
         }
+        putAside(report.settlement.locked, at: now)
         // What ended may have freed its ordering key for the next.
         if settlingKeyed { isHungry = true }
         settlingKeyed = false
@@ -115,6 +116,23 @@ extension Relay {
         } else if drainProof == .looking {
             judgeDrain(report, at: now)
         }
+    }
+
+    /// Rows that somebody has locked must not hold up the others: their outcomes wait aside.
+    private mutating func putAside(_ locked: [Outcome], at now: Instant) {
+        guard !locked.isEmpty else { return }
+        for outcome in locked { lockedOutcomes[outcome.id] = outcome }
+        lockedUntil = min(lockedUntil, now + limits.lockedWait)
+        let news = locked.map(\.id).filter { toldLocked.insert($0).inserted }
+        if !news.isEmpty { actions.append(.report(.rowsLocked(ids: news))) }
+    }
+
+    mutating func retryLocked(at now: Instant) {
+        lockedUntil = .distantFuture
+        toldLocked.formIntersection(lockedOutcomes.keys)
+        outcomes += lockedOutcomes.values.sorted { $0.id < $1.id }
+        if !lockedOutcomes.isEmpty { oldestOutcomeAt = min(oldestOutcomeAt, now) }
+        lockedOutcomes = [:]
     }
 
     mutating func readClock(_ reading: Timestamp, at now: Instant) {

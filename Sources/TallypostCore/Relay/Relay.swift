@@ -39,6 +39,11 @@ public struct Relay: Sendable {
     var outcomes: [Outcome] = []
     var oldestOutcomeAt = Instant.distantFuture
     var pauses: [(type: String, reason: String)] = []
+    /// Outcomes whose rows somebody has locked, by row, until they are tried again.
+    var lockedOutcomes: [Int64: Outcome] = [:]
+    var lockedUntil = Instant.distantFuture
+    /// Locked rows that were told of.
+    var toldLocked: Set<Int64> = []
 
     // What is known of the database.
     /// Due work may be there.
@@ -119,7 +124,7 @@ public struct Relay: Sendable {
     /// Requests under way.
     public var inFlightCount: Int { inFlight }
     /// Outcomes that are not written yet.
-    public var unsettledCount: Int { outcomes.count }
+    public var unsettledCount: Int { outcomes.count + lockedOutcomes.count }
     /// Whether the database answers, as far as is known.
     public var reachesStore: Bool {
         switch store {
@@ -163,6 +168,7 @@ public struct Relay: Sendable {
             if drains, proveAt > now { wake = min(wake, proveAt) }
         }
         if !outcomes.isEmpty { wake = min(wake, oldestOutcomeAt + limits.settleWithin) }
+        wake = min(wake, lockedUntil)
         switch store {
         case .closed(let tryAt): wake = tryAt
         case .resting(let until): wake = until
@@ -182,6 +188,7 @@ public struct Relay: Sendable {
             lookAt = .distantFuture
             isHungry = true
         }
+        if now >= lockedUntil { retryLocked(at: now) }
         sendWhatCanBe(at: now)
         if finishIfDone(at: now) { return }
         visitStore(at: now)
@@ -211,10 +218,10 @@ public struct Relay: Sendable {
         switch phase {
         case .finished: return true
         case .stopping(let by):
-            let allWritten = inFlight == 0 && held.isEmpty && outcomes.isEmpty && store != .working
+            let allWritten = inFlight == 0 && held.isEmpty && unsettledCount == 0 && store != .working
             guard allWritten || now >= by else { return false }
         case .running:
-            guard drains, drainProof == .shown, held.isEmpty, outcomes.isEmpty, inFlight == 0 else { return false }
+            guard drains, drainProof == .shown, held.isEmpty, unsettledCount == 0, inFlight == 0 else { return false }
         }
         phase = .finished
         actions.append(.finished)

@@ -97,6 +97,8 @@ public enum RelayNotice: Sendable {
     case timedOut(id: Int64, type: String)
     /// The outcome of a lost lease was dropped.
     case lateOutcomes(ids: [Int64])
+    /// Another session holds these rows locked; their outcomes are written when it lets go.
+    case rowsLocked(ids: [Int64])
     /// A relay stopped answering; its task goes on.
     case leaseRecovered(id: Int64, type: String, from: String?)
     /// A receiver answered 410 Gone: nothing more is claimed for this type until a person resumes it.

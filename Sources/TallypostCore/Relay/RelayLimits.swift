@@ -6,6 +6,8 @@ public struct RelayLimits: Sendable {
     public var settleBatch = 500
     /// An outcome waits at most so long for company.
     public var settleWithin = TimeSpan.milliseconds(3)
+    /// Outcomes whose rows somebody has locked are tried again after this.
+    public var lockedWait = TimeSpan.seconds(1)
     /// Tasks held in memory, at most.
     public var heldTasks = 10_000
     /// Bytes of tasks held in memory, near enough, at most.

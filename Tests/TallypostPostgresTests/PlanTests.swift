@@ -1,0 +1,68 @@
+import PostgresFixture
+import StoreContract
+import TallypostCore
+import Testing
+
+@testable import TallypostPostgres
+
+/// Plans outlive the table that they were made for: an empty night's plan must do for the morning's burst.
+@Suite struct PlanTests {
+    /// Statements that look up rows one by one, whatever the table's statistics say.
+    private static let lookups = [
+        "claim_due", "claim_heads", "key_heads", "record_attempts", "settle_completed", "settle_other", "settled_before", "locked_rows",
+        "end_overdue", "expired_leases",
+    ]
+
+    @Test(arguments: ["session_settings", "transaction_settings"])
+    func `on a table that was vacuumed while empty, every plan still looks rows up`(settings: String) throws {
+        let database = try PostgresFixture()
+        try database.insert((0..<300).map { _ in ["type": "mail"] })
+        try database.execute("DELETE FROM pending_tasks")
+        try database.execute("VACUUM (ANALYZE) pending_tasks")
+        let session = try database.connect()
+        try session.execute("BEGIN; SET LOCAL plan_cache_mode = 'force_generic_plan'")
+        try session.execute(try #require(StatementLibrary.statements[settings]))
+        for name in Self.lookups {
+            let sql = try #require(StatementLibrary.statements[name])
+            try session.execute("PREPARE \(name) AS \(sql)")
+            let count = (1...20).last { sql.contains("$\($0)::") } ?? 0
+            let arguments = Array(repeating: "NULL", count: count).joined(separator: ", ")
+            let plan = try session.query("EXPLAIN EXECUTE \(name) (\(arguments))").compactMap { $0[0] }
+            #expect(!plan.contains { $0.contains("Seq Scan on pending_tasks") || $0.contains("Bitmap") }, "\(name)")
+            let scans = plan.indices.filter { plan[$0].contains("using pending_tasks") }
+            #expect(!scans.isEmpty, "\(name)")
+            for line in scans where !Self.isWholeByDesign(plan[line]) {
+                #expect(plan[line + 1].contains("Index Cond:"), "\(name): \(plan[line])")
+            }
+        }
+    }
+
+    /// The index of keys in flight holds nothing but what is in flight; the first key is the first entry of its index.
+    private static func isWholeByDesign(_ line: String) -> Bool {
+        line.contains("pending_tasks_key_in_flight")
+    }
+
+    @Test func `a burst after the table was emptied is claimed and settled with the plans of before`() throws {
+        let database = try PostgresFixture()
+        let store = try database.makeStore()
+        for _ in 0..<12 {
+            try database.insert((0..<3).map { _ in ["type": "mail"] })
+            _ = try store.settle(try store.claim("mail", limit: 100).map(\.completed))
+        }
+        try database.execute("DELETE FROM pending_tasks")
+        try database.execute("VACUUM (ANALYZE) pending_tasks")
+        _ = try store.claim("mail", limit: 100)
+        try database.execute("INSERT INTO pending_tasks (type) SELECT 'mail' FROM generate_series(1, 20000)")
+        let read = "SELECT seq_scan, seq_tup_read FROM pg_stat_user_tables WHERE relname = 'pending_tasks'"
+        let before = try database.query(read)
+        let outcomes = try store.claim("mail", limit: 500).map(\.completed)
+        #expect(outcomes.count == 500)
+        #expect(try store.settle(outcomes).written == 500)
+        // The session's end tells its numbers.
+        store.close()
+        try eventually {
+            try database.query("SELECT n_tup_upd >= 1000 FROM pg_stat_user_tables WHERE relname = 'pending_tasks'") == [["t"]]
+        }
+        #expect(try database.query(read) == before, "no scan of the table")
+    }
+}
