@@ -55,6 +55,7 @@ final class Adoption {
             try connection.execute(Self.statements["column \(column)"], operation: "adopt column \(column)")
             added.append(column)
         }
+        try connection.execute(Self.statements["begun"], operation: "adopt begun")
         let sql =
             try connection.prepare(
                 "SELECT sql FROM sqlite_schema WHERE lower(name) = 'pending_tasks' AND type = 'table'", operation: "adopt"

@@ -114,6 +114,27 @@ import Testing
     }
 
     @Test(arguments: Engine.databases)
+    func `what an adopted table had already ended or begun does not hold its key for ever`(engine: Engine) throws {
+        try engine.withDatabase { database in
+            try database.clear()
+            try database.execute("CREATE TABLE pending_tasks (id INTEGER PRIMARY KEY, type TEXT, ordering_key TEXT, status TEXT)")
+            for (id, status) in [(1, "completed"), (2, "failed"), (3, "processing"), (4, "processing"), (5, "pending")] {
+                try database.execute("INSERT INTO pending_tasks VALUES (\(id), 'mail', 'c-1', '\(status)')")
+            }
+            _ = try database.makeKeeper().migrate()
+            let store = try database.makeStore()
+            let lost = try store.expiredLeases(limit: 10)
+            _ = try store.settle(
+                lost.map { Outcome(id: $0.id, epoch: $0.epoch, change: .retry(after: .zero, responseStatus: nil, error: "lost")) })
+            for id in 3...5 as ClosedRange<Int64> {
+                let tasks = try store.claim("mail", thorough: true)
+                #expect(tasks.map(\.id) == [id])
+                _ = try store.settle(tasks.map(\.completed))
+            }
+        }
+    }
+
+    @Test(arguments: Engine.databases)
     func `a table without a usable id is refused, and left as it is`(engine: Engine) throws {
         try engine.withDatabase { database in
             try database.clear()

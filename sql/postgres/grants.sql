@@ -37,6 +37,8 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) \gset
 \endif
 
 BEGIN;
+-- One at a time: of two that grant at once PostgreSQL fails one ("tuple concurrently updated").
+SELECT pg_advisory_xact_lock(1952541804, 1735549294) AS turn \gset
 -- The schema that the tables are in.
 SELECT relnamespace::regnamespace AS tables_in FROM pg_class WHERE oid = 'pending_tasks'::regclass \gset
 

@@ -122,6 +122,10 @@ BEGIN
         -- The name sorts after tallypost_block, which may change the status.
         CREATE TRIGGER tallypost_derive BEFORE INSERT OR UPDATE ON pending_tasks
             FOR EACH ROW EXECUTE FUNCTION tallypost_derive();
+        -- The only rows written here: keyed ones that are not pending, which would hold their key for ever. Nobody holds a lease
+        -- of one in processing, so it starts anew, as it would had it no key.
+        UPDATE pending_tasks SET status = CASE status WHEN 'processing' THEN 'pending' ELSE status END
+        WHERE ordering_key IS NOT NULL AND status <> 'pending';
     END IF;
     -- Defaults of a table that came without them, for rows inserted from now on.
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'pending_tasks'::regclass AND attname = 'idempotency_key' AND NOT atthasdef) THEN

@@ -99,6 +99,10 @@ ALTER TABLE pending_tasks ADD COLUMN misfit INTEGER AS (CASE WHEN is_open THEN N
 ALTER TABLE pending_tasks ADD COLUMN holds_key INTEGER AS (blocks_key OR CASE status WHEN 'completed' THEN 0 WHEN 'failed' THEN 0 WHEN 'timeout' THEN 0
     WHEN 'cancelled' THEN 0 ELSE 1 END) VIRTUAL;
 
+-- name: begun
+-- Nobody holds a lease of a keyed row in processing: it starts anew. Two of one key could not both be in flight.
+UPDATE pending_tasks SET status = 'pending' WHERE ordering_key IS NOT NULL AND status = 'processing';
+
 -- name: trigger
 -- Named to run after tallypost_block.
 CREATE TRIGGER tallypost_fill AFTER INSERT ON pending_tasks
