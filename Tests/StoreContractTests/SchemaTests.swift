@@ -125,7 +125,9 @@ import Testing
             let store = try database.makeStore()
             let lost = try store.expiredLeases(limit: 10)
             _ = try store.settle(
-                lost.map { Outcome(id: $0.id, epoch: $0.epoch, change: .retry(after: .zero, responseStatus: nil, error: "lost")) })
+                lost.map {
+                    Outcome(id: $0.id, epoch: $0.epoch, change: .retry(after: .zero, responseStatus: nil, error: "lost"))
+                })
             for id in 3...5 as ClosedRange<Int64> {
                 let tasks = try store.claim("mail", thorough: true)
                 #expect(tasks.map(\.id) == [id])
