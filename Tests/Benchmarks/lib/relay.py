@@ -13,6 +13,7 @@ from .accounting import PeakMemory, cpu_seconds, resident_mb, tree
 BINARY = Path(__file__).resolve().parents[3] / ".build/release/tallypost"
 
 GRACE_SECONDS = 5   # between SIGTERM and SIGKILL
+END_SECONDS = 35    # from SIGTERM to a peaceful end; the relay itself gives requests in flight 30
 START_SECONDS = 30  # until the first delivery
 
 
@@ -80,6 +81,7 @@ class Process:
             self._popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
         self.pid = self._popen.pid
         self.exited = self.status = self.cpu = None
+        self._asked = False
         self._memory = PeakMemory(self.pid)
         self._memory.start()
         self.peak_mb = 0.0
@@ -120,16 +122,24 @@ class Process:
         return resident_mb(self.pid)
 
     def ask_to_stop(self):
-        """SIGTERM alone: what is in flight may still end. `wait` or `stop` must follow."""
-        if self.alive():
+        """SIGTERM, once: what is in flight may still end, while a second signal would cut it off. `end` must follow."""
+        if self.alive() and not self._asked:
+            self._asked = True
             os.kill(self.pid, signal.SIGTERM)
+
+    def end(self):
+        """What went wrong with ending it in peace: nothing, if it recorded what was in flight and left with 0."""
+        self.ask_to_stop()
+        if not self.wait(END_SECONDS):
+            return [f"the relay did not end within {END_SECONDS} s of SIGTERM"]
+        return [f"the relay ended with status {self.status}"] if self.status else []
 
     def stop(self):
         """SIGTERM, a grace time, then SIGKILL to it and to the children it had. No other process is touched."""
         if not self.alive():
             return
         pids = tree(self.pid)
-        os.kill(self.pid, signal.SIGTERM)
+        self.ask_to_stop()
         if not self.wait(GRACE_SECONDS):
             pids = sorted(set(pids) | set(tree(self.pid)))
             for pid in pids:

@@ -6,7 +6,6 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,7 +15,9 @@ from pathlib import Path
 
 from . import accounting
 from .accounting import cpu_seconds
+from .hold import Hold
 from .libpq import Connection, PostgresError
+from .ports import free_port, wait_until_open
 from .receiver_log import ReceiverLog
 
 BENCH = Path(__file__).resolve().parent.parent
@@ -47,17 +48,11 @@ def run(main):
         return 130
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Stage:
     """Use as a context manager; what it started it ends, by pid, on any way out."""
 
-    def __init__(self, options, postgres_settings=()):
-        self._options, self._settings = options, postgres_settings
+    def __init__(self, options):
+        self._options = options
         self._exits = contextlib.ExitStack()
         self._configurations = 0
         self.postgres_pid = self.receiver_pid = None
@@ -94,10 +89,10 @@ class Stage:
 
     # ---- servers
 
-    def start_postgres(self):
+    def start_postgres(self, settings=()):
         directory, self._port = self.work / "postgres", free_port()
         self._exits.callback(subprocess.run, [BENCH / "postgres/stop", directory], stdout=subprocess.DEVNULL, timeout=60)
-        subprocess.run([BENCH / "postgres/start", directory, str(self._port), *self._settings], check=True, stdout=subprocess.DEVNULL, timeout=60)
+        subprocess.run([BENCH / "postgres/start", directory, str(self._port), *settings], check=True, stdout=subprocess.DEVNULL, timeout=60)
         self.postgres_pid = int((directory / "data/postmaster.pid").read_text().split()[0])
 
     def start_receiver(self):
@@ -114,11 +109,14 @@ class Stage:
         self._exits.callback(process.wait, 10)
         self._exits.callback(process.terminate)
         self.receiver_pid, self.url = process.pid, f"http://127.0.0.1:{port}/callback"
-        for _ in range(100):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                return
-            time.sleep(0.05)
-        raise RuntimeError("receiver/stamp did not come up")
+        if not wait_until_open(port):
+            raise RuntimeError("receiver/stamp did not come up")
+
+    def start_hold(self, milliseconds):
+        """A second receiver, that keeps each request for that long (0: until released). See receiver/hold.c."""
+        receiver = Hold(self.work, milliseconds)
+        self._exits.callback(receiver.stop)
+        return receiver
 
     def log(self):
         return ReceiverLog(self._log)
