@@ -69,7 +69,7 @@ class Commands:
             if "{config}" not in template:
                 raise RuntimeError("--ours has no {config}, and this measurement needs one")
             file = stage.configuration({"routes": {"bench": {"url": stage.url}}, **config})
-        return Process(fill(template, db=db, url=stage.url, type="bench", config=str(file)), stage.work / "ours.log")
+        return Process(fill(template, db=db, url=stage.url or "", type="bench", config=str(file)), stage.work / "ours.log")
 
 
 class Process:

@@ -55,7 +55,7 @@ class Stage:
         self._options = options
         self._exits = contextlib.ExitStack()
         self._configurations = 0
-        self.postgres_pid = self.receiver_pid = None
+        self.postgres_pid = self.receiver_pid = self.url = None
 
     def __enter__(self):
         accounting.check()
