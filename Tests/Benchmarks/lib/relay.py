@@ -151,12 +151,12 @@ class Process:
 
 
 @contextlib.contextmanager
-def running(commands, stage, db, receiver_log, config=None):
-    """The relay, proven awake by one delivered task (key warm-1) and quiet again; stopped at the end."""
+def running(commands, stage, db, receiver_log, config=None, warm="warm"):
+    """The relay, proven awake by one delivered task (key WARM-1) and quiet again; stopped at the end."""
     from load import load
     process = commands.start(stage, db, config)
     try:
-        load(db, 1, "warm")
+        load(db, 1, warm)
         end = time.monotonic() + START_SECONDS
         while receiver_log.count() < 1:
             if not process.alive():
