@@ -25,6 +25,14 @@ def fill(template, **values):
     return words
 
 
+def run_quietly(command, log):
+    """Run it to its end, its output going to the log."""
+    with open(log, "ab") as output:
+        status = subprocess.run(command, timeout=60, stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode
+    if status != 0:
+        raise RuntimeError(f"{' '.join(map(str, command[:2]))} ended with status {status}" + tail(log))
+
+
 class Commands:
     """How to prepare a database for the relay and how to run it. {db} {url} {type} {config} are filled in."""
 
@@ -56,11 +64,7 @@ class Commands:
             parser.error("--ours COMMAND needs --init COMMAND")
 
     def initialise(self, db, log):
-        command = fill(self.init_template, db=db, type="bench")
-        with open(log, "ab") as output:
-            status = subprocess.run(command, timeout=60, stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode
-        if status != 0:
-            raise RuntimeError(f"init ended with status {status}" + tail(log))
+        run_quietly(fill(self.init_template, db=db, type="bench"), log)
 
     def start(self, stage, db, config=None):
         """The running relay. config: our configuration as a dictionary; without `routes`, tasks of type bench go to stage.url."""
@@ -75,10 +79,11 @@ class Commands:
 class Process:
     """A started program and its children; its peak memory is watched from the start."""
 
-    def __init__(self, command, log):
+    def __init__(self, command, log, environment=None, directory=None):
         with open(log, "ab") as output:
             self.started = time.time()
-            self._popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+            self._popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                                           env=environment and {**os.environ, **environment}, cwd=directory)
         self.pid = self._popen.pid
         self.exited = self.status = self.cpu = None
         self._asked = False
