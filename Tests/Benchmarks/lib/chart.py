@@ -60,9 +60,11 @@ def draw(result):
         text, height = _panel(top, title, note, bars, unit)
         parts.append(text)
         top += height
-    foot = f"{machine['date']} · {machine['cpus']} × {machine['cpu']} · {machine['system']} · {machine['postgres'].partition(' (')[0]}"
-    if result.get("quick"):
-        foot = "small sizes, a trial run · " + foot
-    parts.append(f'<text class="note" x="0" y="{top + 12}">{escape(foot)}</text>')
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + 20}" width="{WIDTH}" height="{top + 20}" role="img">\n'
+    trial = "small sizes, a trial run · " if result.get("quick") else ""
+    feet = (f"{trial}{machine['date']} · commit {result['commit'] or 'unknown'}",
+            f"{machine['cpus']} × {machine['cpu']} · {machine['system']} · {machine['postgres'].partition(' (')[0]} · SQLite {machine['sqlite']}")
+    for foot in feet:
+        top += 16
+        parts.append(f'<text class="note" x="0" y="{top}">{escape(foot)}</text>')
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + 10}" width="{WIDTH}" height="{top + 10}" role="img">\n'
             f"<style>{STYLE}</style>\n" + "\n".join(parts) + "\n</svg>\n")
