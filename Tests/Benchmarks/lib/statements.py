@@ -21,8 +21,9 @@ def reset(db):
 
 def _sums(db, condition):
     with Connection(db) as session:
-        row = session.run("SELECT coalesce(sum(calls), 0), coalesce(sum(rows), 0), coalesce(sum(total_exec_time), 0), coalesce(max(max_exec_time), 0)"
-                          f" FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND {condition}")[0]
+        row = session.run("SELECT coalesce(sum(calls), 0), coalesce(sum(rows), 0), coalesce(sum(total_exec_time), 0),"
+                          " coalesce(max(max_exec_time), 0) FROM pg_stat_statements"
+                          f" WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND {condition}")[0]
     return {"calls": int(row[0]), "rows": int(row[1]), "ms": float(row[2]), "longest_ms": float(row[3])}
 
 

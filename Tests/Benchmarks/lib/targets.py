@@ -27,7 +27,8 @@ def _ratio(name, field, least=None, most=None):
 
 
 def _drain(m):
-    value, ours, limit = (_get(m, "drain-postgres", *path) for path in (("ratio",), ("median", "ours", "tasks_per_s"), ("median", "limit", "tasks_per_s")))
+    value = _get(m, "drain-postgres", "ratio")
+    ours, limit = (_get(m, "drain-postgres", "median", each, "tasks_per_s") for each in ("ours", "limit"))
     return f"{value:.3f} ({_number(ours)} of {_number(limit)} tasks/s)", value >= 0.85
 
 

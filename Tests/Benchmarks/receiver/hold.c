@@ -53,7 +53,8 @@ static double now(void) {
 
 static void send_text(Connection *connection, const char *body) {
     char text[256];
-    int length = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
+    int length = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                          strlen(body), body);
     // A short answer into an empty socket buffer: it is taken whole, or the peer has gone, which its event will tell.
     (void)!send(connection->fd, text, length, MSG_NOSIGNAL);
 }

@@ -8,7 +8,8 @@ class Adapter(Peer):
     settings = {"batch": 100, "pool": 5}
 
     def lay_out(self):
-        subprocess.run([BIN / "pgq", "--pg-dsn", self.environment()["DSN"], "install"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [BIN / "pgq", "--pg-dsn", self.environment()["DSN"], "install"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def insert(self, keys):
         asyncio.run(self._insert(keys))
