@@ -170,12 +170,15 @@ public struct Survey: Sendable, Equatable {
     public var nextDue: Timestamp?
     /// The database's clock.
     public var now: Timestamp
+    /// Something was seen that claims so far have not looked at, and that may be due.
+    public var mayHaveDue: Bool
 
     /// Memberwise.
-    public init(types: [String], paused: [String], nextDue: Timestamp?, now: Timestamp) {
+    public init(types: [String], paused: [String], nextDue: Timestamp?, now: Timestamp, mayHaveDue: Bool = false) {
         self.types = types
         self.paused = paused
         self.nextDue = nextDue
         self.now = now
+        self.mayHaveDue = mayHaveDue
     }
 }

@@ -16,23 +16,29 @@ extension PostgresStore {
         let sweeps =
             request.thorough || (sweepPace.allows(started) && (!lastClaimWasFull || started - sweptAt > .milliseconds(100)))
         let demands = Dictionary(request.demands.map { ($0.type, $0) }, uniquingKeysWith: { first, _ in first })
-        // What was settled just now may have freed its key: known only when it is written, so the settlement goes first.
-        var settled: [Result<[PostgresResult], StoreError>] = []
-        var looking = TimeSpan.zero
-        if sweeps || keyWalk.isUnderWay {
-            var asked = groups
-            asked.append([keyWalkStep()])
-            if sweeps { asked.append([step("open_lanes")]) }
-            var results = try run(asked)
-            settled = Array(results.prefix(groups.count))
-            results.removeFirst(groups.count)
-            learnHeads(try results.removeFirst().get()[0])
-            if sweeps { try learnLanes(results.removeFirst().get()[0]) }
-            looking = visitTook
-        }
         for type in demands.keys {
             let usual = Lane(type: type, priority: 0)
             if lanes[usual] == nil { lanes[usual] = .start }
+        }
+        // What was settled just now may have freed its key: known only when it is written, so the settlement goes first.
+        var settled: [Result<[PostgresResult], StoreError>] = []
+        var looking = TimeSpan.zero
+        if sweeps, !request.thorough, !lastClaimWasFull, hintedKeys.isEmpty, !keyWalk.isUnderWay {
+            let quick = try claimQuickly(request, demands, settling: groups, at: started)
+            if let batch = quick.batch { return (quick.settled, batch) }
+            settled = quick.settled
+        }
+        if sweeps || keyWalk.isUnderWay {
+            var asked = settled.isEmpty ? groups : []
+            let pending = asked.count
+            asked.append([keyWalkStep()] + (sweeps ? [step("open_lanes")] : []))
+            var results = try run(asked)
+            settled += results.prefix(pending)
+            results.removeFirst(pending)
+            let seen = try results.removeFirst().get()
+            learnHeads(seen[0])
+            if sweeps { try learnLanes(seen[1]) }
+            looking = visitTook
         }
         let plan = ClaimPlan(request, demands, lanes, open: openLanes, keys: hintedKeys, marksApply: !sweeps, turn: &keyTurn)
         var asked = settled.isEmpty ? groups : []
@@ -66,6 +72,38 @@ extension PostgresStore {
         return (settled, batch)
     }
 
+    /// One round trip, for a store at rest: what is due in the lanes that are known. After news nothing else is asked, and the
+    /// survey that follows finds what else there is; without news the look goes round the table in the same visit. No batch
+    /// when news led to nothing: it was of a lane or a key that is not known yet.
+    private func claimQuickly(
+        _ request: ClaimRequest, _ demands: [String: ClaimRequest.Demand], settling groups: [[PostgresConnection.Step]],
+        at started: Instant
+    ) throws(StoreError) -> (settled: [Result<[PostgresResult], StoreError>], batch: ClaimBatch?) {
+        let followsNews = hasNews
+        hasNews = false
+        let plan = ClaimPlan(request, demands, lanes, open: openLanes, keys: [], marksApply: false, turn: &keyTurn)
+        guard !plan.lanes.isEmpty else { return ([], nil) }
+        let looksAround = followsNews ? [] : [[keyWalkStep(), step("open_lanes")]]
+        var results = try run(groups + [lanesStep(plan, request)].map { [$0] } + looksAround)
+        let settled = Array(results.prefix(groups.count))
+        results.removeFirst(groups.count)
+        let tasks = try read(results.removeFirst().get()[0])
+        if followsNews, tasks.isEmpty { return (settled, nil) }
+        var isLeft = false
+        if !followsNews {
+            let knew = Set(lanes.keys)
+            // Tasks that are leased already must reach the caller, whatever else fails.
+            if let seen = try? results.removeFirst().get() {
+                learnHeads(seen[0])
+                try learnLanes(seen[1])
+            }
+            isLeft = !hintedKeys.isEmpty || keyWalk.isUnderWay || !openLanes.isSubset(of: knew)
+        }
+        sweptAt = started
+        sweepPace.took(visitTook, rows: tasks.count, at: Moment.now())
+        return (settled, finish(tasks, request, plan, keysAreLeft: isLeft))
+    }
+
     private func finish(_ claimed: [ClaimedTask], _ request: ClaimRequest, _ plan: ClaimPlan, keysAreLeft: Bool) -> ClaimBatch {
         var counts: [String: Int] = [:]
         var unkeyed = 0
@@ -87,13 +125,15 @@ extension PostgresStore {
             unkeyed >= plan.laneLimit || bytes >= Self.bytesPerClaim
             || plan.laneLimits.contains { type, limit in counts[type, default: 0] >= limit }
         if request.limit <= 0 || plan.types.isEmpty { lastClaimWasFull = false }
-        if !claimed.isEmpty {
-            guardState = guardState == .on ? .toBeReleased : guardState == .toBeReleased ? .toBeReleased : .off
-            guardWait = Self.shortestGuardWait
-        }
+        if !claimed.isEmpty { guardWait = Self.shortestGuardWait }
+        // A trickle is best told task by task; a flood is found without being told, and its commits should not notify.
+        if claimed.count >= Self.flood { guardState = guardState == .on || guardState == .toBeReleased ? .toBeReleased : .off }
         let tasks = claimed.sorted { ($0.turn, $0.id) < ($1.turn, $1.id) }
         return ClaimBatch(tasks: tasks, now: databaseNow(), mayHaveMore: lastClaimWasFull || keysAreLeft)
     }
+
+    /// So many tasks at once mean that the next look need not be asked for.
+    private static let flood = 8
 
     private func lanesStep(_ plan: ClaimPlan, _ request: ClaimRequest) -> PostgresConnection.Step {
         step("claim_due") {

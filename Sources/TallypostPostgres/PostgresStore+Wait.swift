@@ -22,7 +22,8 @@ extension PostgresStore {
         guard let link else {
             throw StoreError(kind: .connection, code: "closed", operation: "listen", message: "the store is not open")
         }
-        if link.takeNotifications() { return true }
+        hasNews = link.takeNotifications()
+        if hasNews { return true }
         let patience = guardState == .off ? min(timeout, guardWait) : timeout
         if guardState == .off { guardWait = min(guardWait + guardWait, Self.longestGuardWait) }
         let ready = Self.wait(for: [link.descriptor, interrupt], patience)
@@ -33,7 +34,8 @@ extension PostgresStore {
                 self.link = nil
                 throw error
             }
-            return link.takeNotifications()
+            hasNews = link.takeNotifications()
+            return hasNews
         }
         // Nobody tells: the caller must look.
         return guardState == .off && patience < timeout

@@ -39,6 +39,8 @@ public final class PostgresStore: TaskStore {
 
     // Waking.
     var guardState = GuardState.off
+    /// The last wait ended with a notification: somebody has just committed a task.
+    var hasNews = false
     /// How long to wait before the guard is tried again.
     var guardWait = PostgresStore.shortestGuardWait
     var sweptAt = Instant(nanoseconds: .min)
@@ -206,30 +208,30 @@ public final class PostgresStore: TaskStore {
         }
     }
 
-    /// One round trip.
+    /// One transaction, one round trip.
     public func survey() throws(StoreError) -> Survey {
         let known = Array(lanes.keys)
         let results = try run([
-            [step("open_lanes")],
             [
+                step("open_lanes"),
                 step("next_due") {
                     $0.append(known.map { Optional($0.type) })
                     $0.append(known.map(\.priority))
-                }
-            ],
-            [step("paused_routes")], [keyWalkStep()],
-        ])
-        try learnLanes(results[0].get()[0])
-        let due = try results[1].get()[0]
-        let paused = try results[2].get()[0]
-        learnHeads(try results[3].get()[0])
+                },
+                step("paused_routes"), keyWalkStep(),
+            ]
+        ])[0].get()
+        let knew = Set(known)
+        try learnLanes(results[0])
+        let (due, paused) = (results[1], results[2])
+        learnHeads(results[3])
         let now = due.time(0, 1) ?? databaseNow()
         clock = (now, Moment.now())
         let next = (keyWalk.due.filter { $0 > now } + [due.time(0, 0)].compactMap { $0 }).min()
         return Survey(
             types: Set(openLanes.map(\.type)).union(keyWalk.types).sorted(),
             paused: (0..<paused.rowCount).compactMap { paused.text($0, 0) },
-            nextDue: next, now: now)
+            nextDue: next, now: now, mayHaveDue: !hintedKeys.isEmpty || keyWalk.isUnderWay || !openLanes.isSubset(of: knew))
     }
 
     /// A lane that has emptied stays known: a commit that wakes the relay is found though no sweep may be due.

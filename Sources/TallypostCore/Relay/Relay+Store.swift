@@ -147,7 +147,7 @@ extension Relay {
         let before = paused
         paused = Set(survey.paused).union(pauses.map(\.type))
         for type in paused.subtracting(before).sorted() { giveBackQueued(of: type, at: now) }
-        if !before.isSubset(of: paused) { isHungry = true }
+        if !before.isSubset(of: paused) || survey.mayHaveDue { isHungry = true }
         if let due = survey.nextDue { nextDueAt = min(nextDueAt, now + max(.zero, due - survey.now)) }
         let strangers = Set(survey.types).subtracting(routes.keys)
         // Known strangers are asked for with every claim; only a new one is a reason to claim.
