@@ -190,9 +190,9 @@ public final class PostgresStore: TaskStore {
     }
 
     /// One round trip.
-    public func survey() throws(StoreError) -> Survey {
+    public func survey(_ sign: RelaySign?) throws(StoreError) -> Survey {
         let known = Array(lanes.keys)
-        let results = try run([
+        var asked = [
             [step("open_lanes")],
             [
                 step("next_due") {
@@ -201,7 +201,9 @@ public final class PostgresStore: TaskStore {
                 }
             ],
             [step("paused_routes")], [keyWalkStep()],
-        ])
+        ]
+        if let sign { asked.append([signStep(sign)]) }
+        let results = try run(asked)
         try learnLanes(results[0].get()[0])
         let due = try results[1].get()[0]
         let paused = try results[2].get()[0]
@@ -212,7 +214,15 @@ public final class PostgresStore: TaskStore {
         return Survey(
             types: Set(openLanes.map(\.type)).union(keyWalk.types).sorted(),
             paused: (0..<paused.rowCount).compactMap { paused.text($0, 0) },
-            nextDue: next, now: now)
+            nextDue: next, now: now, liveRelays: sign == nil ? nil : Int(try results[4].get()[0].integer(0, 0) ?? 1))
+    }
+
+    private func signStep(_ sign: RelaySign) -> PostgresConnection.Step {
+        step("sign_relay") {
+            $0.append(sign.relay)
+            $0.append(sign.state)
+            $0.append(Int(sign.life.milliseconds))
+        }
     }
 
     /// A lane that has emptied stays known: a commit that wakes the relay is found though no sweep may be due.
