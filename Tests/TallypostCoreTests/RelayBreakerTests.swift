@@ -190,6 +190,17 @@ import Testing
         #expect(bench.statuses(Array(held[1...])).allSatisfy { $0 == "completed" })
     }
 
+    @Test func `a receiver that asks for a second each second is told of once a minute`() {
+        let bench = RelayBench([RelayBreakerTests.route("mail")])
+        bench.insert(200, type: "mail")
+        var count = 0
+        bench.serve(.seconds(30)) { _ in
+            count += 1
+            return count % 3 == 0 ? Answer.Response(status: 429, retryAfter: .seconds(1)) : .ok
+        }
+        #expect(bench.relay.tally.retried > 10 && Self.waits(bench).count == 1)
+    }
+
     @Test func `on other answers it is the task's alone`() {
         let bench = RelayBench([RelayBreakerTests.route("mail")])
         let ids = bench.insert(20, type: "mail")

@@ -80,12 +80,20 @@ import Testing
         #expect(bench.orders.compactMap(\.sign).count == count)
     }
 
-    @Test func `a rate, full places, a Retry-After and the memory bound are told`() {
+    @Test func `the memory bound is told`() {
         var limits = RelayLimits()
         limits.heldTasks = 10
-        let bench = RelayBench(
-            [.plain("mail", concurrency: 64, rate: RateLimit(count: 6, per: .minutes(1))), .plain("slow", to: RelayBench.slow)],
-            limits: limits)
+        let bench = RelayBench([.plain("big", concurrency: 64)], limits: limits)
+        bench.insert(50, type: "big")
+        bench.pass(.seconds(2))
+        #expect(bench.relay.flowReport(at: bench.now)?.heldTasks == 10)
+        #expect((bench.database.signs["relay-a"] ?? nil)?.contains(#""heldTasks":10"#) == true)
+    }
+
+    @Test func `a rate, full places and a Retry-After are told`() {
+        let bench = RelayBench([
+            .plain("mail", concurrency: 64, rate: RateLimit(count: 6, per: .minutes(1))), .plain("slow", to: RelayBench.slow),
+        ])
         bench.insert(5, type: "mail")
         bench.insert(20, type: "slow")
         bench.settle()

@@ -5,6 +5,8 @@ struct Destination {
     var breaker = Breaker()
     /// A `Retry-After`: nothing is sent before.
     var heldUntil = Instant(nanoseconds: .min)
+    /// When people last heard of that: a receiver that asks for a second each second is not told of each time.
+    var toldAt: Instant?
     /// Whether requests flow with no further look. False: ask ``gate(at:)``.
     var isFree = true
     /// The channels that lead here.

@@ -159,8 +159,10 @@ extension Relay {
     /// Forgets a channel with nothing in it, so that rows with ever new targets cost no memory. What was taken of a rate is kept
     /// until a chore finds that it has come back.
     mutating func dropIfIdle(_ index: Int, forgetsRate: Bool = false) {
+        // Asked for every answer: a busy channel is not even copied.
+        guard channels[index].inFlight == 0, channels[index].queued == 0 else { return }
         let channel = channels[index]
-        guard channel.inFlight == 0, channel.queued == 0, !channel.isReady, !channel.isAsleep, channelOf[channel.key] == index,
+        guard !channel.isReady, !channel.isAsleep, channelOf[channel.key] == index,
             forgetsRate || channel.bucket == nil
         else { return }
         if routes[channel.key.type]?.origin == channel.key.origin { return }

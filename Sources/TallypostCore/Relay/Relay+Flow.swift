@@ -77,7 +77,7 @@ extension Relay {
             hold(destination, for: min(span, limits.breakerLongest), at: now)
         }
         let key = LeaseKey(id: answer.id, epoch: answer.epoch)
-        let wasProbe = destinations[destination].breaker.state == .probing(key)
+        let wasProbe = !destinations[destination].isFree && destinations[destination].breaker.state == .probing(key)
         let change = destinations[destination].breaker.record(
             answer.result.aboutDestination, of: key, at: now, limits, &random)
         // What waits in the database for the probe's answer is asked for again.
@@ -101,7 +101,8 @@ extension Relay {
     private mutating func hold(_ destination: Int, for span: TimeSpan, at now: Instant) {
         let until = now + span
         guard until > destinations[destination].heldUntil else { return }
-        if destinations[destination].heldUntil <= now {
+        if destinations[destination].toldAt.map({ now - $0 >= limits.breakerMemory }) ?? true {
+            destinations[destination].toldAt = now
             actions.append(.report(.slowedDown(destinations[destination].origin, for: span)))
         }
         destinations[destination].heldUntil = until

@@ -112,7 +112,7 @@ public enum RelayNotice: Sendable {
     case breakerStaysOpen(Origin, retryAfter: TimeSpan)
     /// The probe was answered: requests flow again.
     case breakerClosed(Origin)
-    /// A destination asked by `Retry-After` to be left alone; nothing is sent there for so long.
+    /// A destination asked by `Retry-After` to be left alone; nothing is sent there for so long. Told once a minute.
     case slowedDown(Origin, for: TimeSpan)
     /// Visits to the database take long: claims get smaller.
     case storeSlow(took: TimeSpan, batch: Int)
