@@ -69,6 +69,18 @@ final class RelayBench {
         tell(.answered(answers))
     }
 
+    /// Their connections, kept from before, turn out to be closed.
+    func loseConnections(of ids: [Int64]) {
+        let lost = ids.compactMap { open.removeValue(forKey: $0) }
+        tell(
+            .answered(
+                lost.map {
+                    Answer(
+                        id: $0.task.id, epoch: $0.task.epoch, result: .unanswered("closed"), duration: .milliseconds(1),
+                        wasOnClosedConnection: true)
+                }))
+    }
+
     /// An answer that the relay no longer waits for under that epoch.
     func answerLate(_ id: Int64, epoch: Int64) {
         tell(.answered([Answer(id: id, epoch: epoch, result: .response(Answer.Response(status: 200)), duration: .seconds(9))]))

@@ -106,6 +106,18 @@ import Testing
         #expect(bench.sent.count == 100 && Self.opened(bench).isEmpty)
     }
 
+    @Test func `kept connections that were closed do not break a destination`() {
+        let bench = RelayBench([Self.route("mail")])
+        let ids = bench.insert(20, type: "mail")
+        for _ in 0..<20 {
+            bench.loseConnections(of: bench.open.keys.sorted())
+            bench.pass(.milliseconds(150))
+        }
+        #expect(bench.sent.count > 40 && Self.opened(bench).isEmpty)
+        bench.serve(.seconds(2))
+        #expect(bench.statuses(ids).allSatisfy { $0 == "completed" })
+    }
+
     @Test func `a probe whose lease is lost still tells whether the destination is back`() {
         let bench = RelayBench([Self.route("mail")])
         let ids = bench.insert(30, type: "mail")

@@ -79,7 +79,7 @@ extension Relay {
         let key = LeaseKey(id: answer.id, epoch: answer.epoch)
         let wasProbe = !destinations[destination].isFree && destinations[destination].breaker.state == .probing(key)
         let change = destinations[destination].breaker.record(
-            answer.result.aboutDestination, of: key, at: now, limits, &random)
+            answer.wasOnClosedConnection ? .nothing : answer.result.aboutDestination, of: key, at: now, limits, &random)
         // What waits in the database for the probe's answer is asked for again.
         if wasProbe { isHungry = true }
         guard let change else { return }
