@@ -28,6 +28,9 @@ public struct Answer: Sendable {
     public var result: Result
     /// From the start of the request to the end of the answer.
     public var duration: TimeSpan
+    /// No answer, because the request went out on a connection kept from before, which its receiver had closed: that is how kept
+    /// connections end, and says nothing against the destination.
+    public var wasOnClosedConnection: Bool
 
     /// What came back.
     public enum Result: Sendable {
@@ -65,7 +68,8 @@ public struct Answer: Sendable {
     }
 
     /// Memberwise.
-    public init(id: Int64, epoch: Int64, result: Result, duration: TimeSpan) {
+    public init(id: Int64, epoch: Int64, result: Result, duration: TimeSpan, wasOnClosedConnection: Bool = false) {
+        self.wasOnClosedConnection = wasOnClosedConnection
         self.id = id
         self.epoch = epoch
         self.result = result

@@ -24,6 +24,8 @@ public struct RoutePolicy: Sendable, Equatable {
     public var lease: TimeSpan
     /// Requests in flight at once to one destination.
     public var concurrency: Int
+    /// Requests in a stretch of time to one destination, over all relays; nil: as many as there are places.
+    public var rate: RateLimit?
     /// What a failed head does to its ordering key.
     public var whenFailed: WhenFailed
 
@@ -36,7 +38,8 @@ public struct RoutePolicy: Sendable, Equatable {
     /// The contract's defaults: 30 s, 8 attempts, full jitter from 1 s to 1 h, a lease of the timeout and 30 s.
     public init(
         type: String, origin: Origin, timeout: TimeSpan = .seconds(30), maxAttempts: Int = 8, retry: RetryPolicy = RetryPolicy(),
-        deadline: TimeSpan? = nil, lease: TimeSpan? = nil, concurrency: Int = 64, whenFailed: WhenFailed = .skip
+        deadline: TimeSpan? = nil, lease: TimeSpan? = nil, concurrency: Int = 64, rate: RateLimit? = nil,
+        whenFailed: WhenFailed = .skip
     ) {
         self.type = type
         self.origin = origin
@@ -46,6 +49,7 @@ public struct RoutePolicy: Sendable, Equatable {
         self.deadline = deadline
         self.lease = lease ?? (timeout + Self.leaseMargin)
         self.concurrency = concurrency
+        self.rate = rate
         self.whenFailed = whenFailed
     }
 }

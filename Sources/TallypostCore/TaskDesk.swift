@@ -17,6 +17,8 @@ public protocol TaskDesk: AnyObject {
     func explain(id: Int64) throws(StoreError) -> Explanation?
     /// Every paused route.
     func pausedRoutes() throws(StoreError) -> [PausedRoute]
+    /// Relays that have signed, by name: those that share a rate or had something to report.
+    func signedRelays() throws(StoreError) -> [SignedRelay]
     /// Pauses or resumes. False when it was so already.
     func setPaused(_ paused: Bool, route type: String, by who: String, why: String) throws(StoreError) -> Bool
 }
@@ -88,6 +90,22 @@ public struct TaskDossier: Sendable {
         self.task = task
         self.attempts = attempts
         self.events = events
+    }
+}
+
+/// A relay's row in `tallypost_relays`.
+public struct SignedRelay: Sendable, Equatable {
+    /// `name`.
+    public var name: String
+    /// `seen_at`.
+    public var seenAt: Timestamp
+    /// `state`: JSON of a ``FlowReport``; nil: everything flows.
+    public var state: String?
+    /// Memberwise.
+    public init(name: String, seenAt: Timestamp, state: String?) {
+        self.name = name
+        self.seenAt = seenAt
+        self.state = state
     }
 }
 

@@ -37,7 +37,10 @@ public protocol TaskStore: AnyObject {
     func sweep(limit: Int) throws(StoreError) -> Int
 
     /// What is open, for deciding what to claim next and when to look again. Cheap on any size of table.
-    func survey() throws(StoreError) -> Survey
+    ///
+    /// With a sign, the relay's row in `tallypost_relays` is written anew in a short transaction of its own, rows of relays that have
+    /// not signed for its `life` are deleted, and the survey counts the relays that are left. Idempotent.
+    func survey(_ sign: RelaySign?) throws(StoreError) -> Survey
 
     /// When the first of all leases held now ends; nil when no task is in `processing`. May look at everything that is due:
     /// asked only before a drain ends.
@@ -61,6 +64,26 @@ extension TaskStore {
     public func exchange(_ outcomes: [Outcome], _ request: ClaimRequest) throws(StoreError) -> (Settlement, ClaimBatch) {
         let settlement = try settle(outcomes)
         return (settlement, try claim(request))
+    }
+
+    /// A survey without a sign.
+    public func survey() throws(StoreError) -> Survey { try survey(nil) }
+}
+
+/// A relay's sign of life: its row in `tallypost_relays`.
+public struct RelaySign: Sendable, Equatable {
+    /// The relay's name.
+    public var relay: String
+    /// What does not flow freely, as a line of JSON (``FlowReport``); nil: everything does.
+    public var state: String?
+    /// Relays that have not signed for so long, by the database's clock, are taken for dead.
+    public var life: TimeSpan
+
+    /// Memberwise.
+    public init(relay: String, state: String?, life: TimeSpan) {
+        self.relay = relay
+        self.state = state
+        self.life = life
     }
 }
 
@@ -172,9 +195,14 @@ public struct Survey: Sendable, Equatable {
     public var now: Timestamp
     /// Something was seen that claims so far have not looked at, and that may be due.
     public var mayHaveDue: Bool
+    /// Relays that are alive, the one that signed included; nil: this survey came without a sign.
+    public var liveRelays: Int?
 
     /// Memberwise.
-    public init(types: [String], paused: [String], nextDue: Timestamp?, now: Timestamp, mayHaveDue: Bool = false) {
+    public init(
+        types: [String], paused: [String], nextDue: Timestamp?, now: Timestamp, mayHaveDue: Bool = false, liveRelays: Int? = nil
+    ) {
+        self.liveRelays = liveRelays
         self.types = types
         self.paused = paused
         self.nextDue = nextDue

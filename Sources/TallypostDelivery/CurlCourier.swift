@@ -133,7 +133,9 @@ public import TallypostCore
             let transfer = unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
             let result = transfer.result(of: code)
             answers.append(
-                Answer(id: transfer.id, epoch: transfer.epoch, result: result, duration: now - transfer.started))
+                Answer(
+                    id: transfer.id, epoch: transfer.epoch, result: result, duration: now - transfer.started,
+                    wasOnClosedConnection: transfer.diedOnReuse(code)))
             unsafe curl_multi_remove_handle(multi, easy)
             retire(transfer)
         }

@@ -12,6 +12,11 @@ extension Transfer {
         return .unanswered(fault(code))
     }
 
+    /// It was written on a kept-alive connection that its receiver had closed; a second try by libcurl itself was prevented.
+    func diedOnReuse(_ code: CURLcode) -> Bool {
+        code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_COULDNT_CONNECT && writes >= 2
+    }
+
     private func response() -> Answer.Result {
         var status = 0
         unsafe curl_get_long(easy, CURLINFO_RESPONSE_CODE, &status)

@@ -68,6 +68,16 @@ public final class PostgresDesk: TaskDesk {
         }
     }
 
+    /// From `tallypost_relays`.
+    public func signedRelays() throws(StoreError) -> [SignedRelay] {
+        let result = try link.run([.init(name: "live_relays", binary: true)])[0]
+        return (0..<result.rowCount).map { row in
+            SignedRelay(
+                name: result.text(row, 0) ?? "", seenAt: result.time(row, 1) ?? Timestamp(microseconds: 0),
+                state: result.text(row, 2))
+        }
+    }
+
     /// The change and its event, in one transaction.
     public func setPaused(_ paused: Bool, route type: String, by who: String, why: String) throws(StoreError) -> Bool {
         if paused {

@@ -88,7 +88,10 @@ extension PostgresSchema {
                 ('INSERT on task_attempts', has_table_privilege('task_attempts', 'INSERT')),
                 ('INSERT on task_events', has_table_privilege('task_events', 'INSERT')),
                 ('SELECT, INSERT, DELETE on task_routes', has_table_privilege('task_routes', 'SELECT')
-                    AND has_table_privilege('task_routes', 'INSERT') AND has_table_privilege('task_routes', 'DELETE'))
+                    AND has_table_privilege('task_routes', 'INSERT') AND has_table_privilege('task_routes', 'DELETE')),
+                ('SELECT, INSERT, UPDATE, DELETE on tallypost_relays', has_table_privilege('tallypost_relays', 'SELECT')
+                    AND has_table_privilege('tallypost_relays', 'INSERT') AND has_table_privilege('tallypost_relays', 'UPDATE')
+                    AND has_table_privilege('tallypost_relays', 'DELETE'))
             ) AS needed (what, granted) WHERE NOT granted
             """, operation: "doctor")
         if result.rowCount == 0 {

@@ -208,20 +208,19 @@ public final class PostgresStore: TaskStore {
         }
     }
 
-    /// One transaction, one round trip.
-    public func survey() throws(StoreError) -> Survey {
+    /// One round trip. The sign is a transaction of its own.
+    public func survey(_ sign: RelaySign?) throws(StoreError) -> Survey {
         let known = Array(lanes.keys)
-        let results = try run([
-            [
-                step("open_lanes"),
-                step("next_due") {
-                    $0.append(known.map { Optional($0.type) })
-                    $0.append(known.map(\.priority))
-                },
-                step("paused_routes"), keyWalkStep(),
-            ]
-        ])[0].get()
-        let knew = Set(known)
+        let look = [
+            step("open_lanes"),
+            step("next_due") {
+                $0.append(known.map { Optional($0.type) })
+                $0.append(known.map(\.priority))
+            },
+            step("paused_routes"), keyWalkStep(),
+        ]
+        let answers = try run([look] + (sign.map { [[signStep($0)]] } ?? []))
+        let results = try answers[0].get()
         try learnLanes(results[0])
         let (due, paused) = (results[1], results[2])
         learnHeads(results[3])
@@ -230,8 +229,17 @@ public final class PostgresStore: TaskStore {
         let next = (keyWalk.due.filter { $0 > now } + [due.time(0, 0)].compactMap { $0 }).min()
         return Survey(
             types: Set(openLanes.map(\.type)).union(keyWalk.types).sorted(),
-            paused: (0..<paused.rowCount).compactMap { paused.text($0, 0) },
-            nextDue: next, now: now, mayHaveDue: !hintedKeys.isEmpty || keyWalk.isUnderWay || !openLanes.isSubset(of: knew))
+            paused: (0..<paused.rowCount).compactMap { paused.text($0, 0) }, nextDue: next, now: now,
+            mayHaveDue: !hintedKeys.isEmpty || keyWalk.isUnderWay || !openLanes.isSubset(of: known),
+            liveRelays: sign == nil ? nil : Int(try answers[1].get()[0].integer(0, 0) ?? 1))
+    }
+
+    private func signStep(_ sign: RelaySign) -> PostgresConnection.Step {
+        step("sign_relay") {
+            $0.append(sign.relay)
+            $0.append(sign.state)
+            $0.append(Int(sign.life.milliseconds))
+        }
     }
 
     /// A lane that has emptied stays known: a commit that wakes the relay is found though no sweep may be due.

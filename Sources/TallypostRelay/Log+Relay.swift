@@ -30,6 +30,28 @@ extension Log {
             error(
                 "no route for a type in the table: its tasks are set aside as failed",
                 ["type": type, "mend": "add routes.\(type) to the configuration"])
+        case .breakerOpened(let origin, let failures, let attempts, let wait):
+            error(
+                "breaker opened: nothing is sent to this destination until a probe",
+                [
+                    "destination": origin.description, "failures": String(failures), "attempts": String(attempts),
+                    "retry_after_ms": String(wait.milliseconds),
+                ])
+        case .breakerStaysOpen(let origin, let wait):
+            warning(
+                "the probe failed: the breaker stays open",
+                ["destination": origin.description, "retry_after_ms": String(wait.milliseconds)])
+        case .breakerClosed(let origin):
+            info("breaker closed: the destination answers again", ["destination": origin.description])
+        case .slowedDown(let origin, let span):
+            warning(
+                "the destination asked for time (Retry-After): nothing is sent there before",
+                ["destination": origin.description, "retry_after_ms": String(span.milliseconds)])
+        case .storeSlow(let took, let batch):
+            warning(
+                "the database is slow: claims are made smaller",
+                ["took_ms": String(took.milliseconds), "claim_limit": String(batch)])
+        case .storeQuick: info("the database is quick again", [:])
         case .memoryBound(let tasks, let bytes):
             warning(
                 "memory bound reached: nothing is claimed until some of it is sent",

@@ -118,7 +118,7 @@ extension TaskStore {
             }
             if order.sweepLimit > 0 { report.swept = try sweep(limit: order.sweepLimit) }
             if order.expiredLimit > 0 { report.expired = try expiredLeases(limit: order.expiredLimit) }
-            if order.surveys { report.survey = try survey() }
+            if order.surveys { report.survey = try survey(order.sign) }
             if order.asksLeases { report.leaseEnd = try earliestLeaseEnd() }
         } catch {
             guard done else { return .storeFailed(error, rest) }

@@ -69,6 +69,13 @@ public final class SQLiteDesk: TaskDesk {
         }
     }
 
+    /// From `tallypost_relays`.
+    public func signedRelays() throws(StoreError) -> [SignedRelay] {
+        try prepare("live_relays", from: StoreStatements.tasks).rows { row in
+            SignedRelay(name: row.text(0) ?? "", seenAt: row.time(1) ?? Timestamp(microseconds: 0), state: row.text(2))
+        }
+    }
+
     /// With its event, in one transaction.
     public func setPaused(_ paused: Bool, route type: String, by who: String, why: String) throws(StoreError) -> Bool {
         let pause = try prepare("pause_route", from: StoreStatements.tasks)

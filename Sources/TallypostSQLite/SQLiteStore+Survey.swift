@@ -2,7 +2,7 @@ public import TallypostCore
 
 extension SQLiteStore {
     /// Types and due times without an ordering key are exact; those of heads of keys come from a stretch of the keys at a time.
-    public func survey() throws(StoreError) -> Survey {
+    public func survey(_ sign: RelaySign?) throws(StoreError) -> Survey {
         let session = try opened(for: "open_lanes")
         let statements = session.statements
         let now = Timestamp.machineNow
@@ -22,6 +22,23 @@ extension SQLiteStore {
         types.formUnion(surveyWalk.types)
         if let due = surveyWalk.nextDue(after: now) { nextDue = min(nextDue ?? due, due) }
         let paused = try statements.pausedRoutes.rows { $0.text(0) ?? "" }
-        return Survey(types: types.sorted(), paused: paused, nextDue: nextDue, now: now)
+        let relays = try sign.map { sign throws(StoreError) in try write(sign, session) }
+        return Survey(types: types.sorted(), paused: paused, nextDue: nextDue, now: now, liveRelays: relays)
+    }
+
+    /// Says how many relays are alive.
+    private func write(_ sign: RelaySign, _ session: Session) throws(StoreError) -> Int {
+        let statements = session.statements
+        let (forget, write, count) = (statements.forgetRelays, statements.signRelay, statements.countRelays)
+        return try session.connection.write { () throws(StoreError) in
+            let now = Timestamp.machineNow
+            try forget.bind(1, (now + TimeSpan(nanoseconds: -sign.life.nanoseconds)).iso8601)
+            try forget.run()
+            try write.bind(1, sign.relay)
+            try write.bind(2, now.iso8601)
+            try write.bind(3, sign.state)
+            try write.run()
+            return try count.firstRow { Int($0.integer(0)) } ?? 1
+        }
     }
 }

@@ -20,6 +20,9 @@ final class StoreStatements {
     let pausedRoutes: SQLiteStatement
     let pauseRoute: SQLiteStatement
     let recordEvent: SQLiteStatement
+    let forgetRelays: SQLiteStatement
+    let signRelay: SQLiteStatement
+    let countRelays: SQLiteStatement
 
     /// `sql/sqlite/tasks.sql`.
     static let tasks = StatementFile(PackageResources.tasks_sql)
@@ -33,6 +36,9 @@ final class StoreStatements {
         let claimDue = try connection.prepareAll(Self.tasks["claim_due"], operation: "claim_due")
         precondition(claimDue.count == 3, "claim_due is three steps")
         (dueInLane, readDue, lease) = (claimDue[0], claimDue[1], claimDue[2])
+        let sign = try connection.prepareAll(Self.tasks["sign_relay"], operation: "sign_relay")
+        precondition(sign.count == 3, "sign_relay is three steps")
+        (forgetRelays, signRelay, countRelays) = (sign[0], sign[1], sign[2])
         openLanes = try prepare("open_lanes")
         nextDue = try prepare("next_due")
         keyHeads = try prepare("key_heads")

@@ -149,7 +149,7 @@ public final class PostgresFixture: DatabaseFixture {
     public func clear() throws {
         try execute(
             """
-            DROP TABLE pending_tasks, task_attempts, task_events, task_routes, tallypost_schema;
+            DROP TABLE pending_tasks, task_attempts, task_events, task_routes, tallypost_relays, tallypost_schema;
             DROP FUNCTION tallypost_derive, tallypost_block, tallypost_wake
             """)
     }

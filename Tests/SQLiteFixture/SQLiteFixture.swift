@@ -97,7 +97,7 @@ public final class SQLiteFixture: DatabaseFixture {
         try execute(
             """
             DROP TABLE pending_tasks; DROP TABLE task_attempts; DROP TABLE task_events; DROP TABLE task_routes;
-            DROP TABLE tallypost_schema
+            DROP TABLE tallypost_relays; DROP TABLE tallypost_schema
             """)
     }
 

@@ -26,5 +26,7 @@ struct Ledger {
     var committed = 0
     /// When a row last changed.
     var changedAt: [Int64: Int64] = [:]
+    /// How full the bucket of a route and destination is, over all relays: what a rate promises.
+    var poured: [String: (level: Double, at: Int64)] = [:]
     var resumedAt: [String: Int64] = [:]
 }

@@ -112,6 +112,9 @@ public final class MemoryDatabase: Sendable {
     /// Paused types and why.
     public var pausedRoutes: [String: String] { transaction { tables, _ in tables.paused } }
 
+    /// What the relays that signed say of themselves; nil: everything flows.
+    public var signs: [String: String?] { transaction { tables, _ in tables.relays.mapValues(\.state) } }
+
     // MARK: Faults and checks
 
     /// Breaks every connection; none can be opened until ``comeBack()``.

@@ -60,9 +60,9 @@ public final class MemoryStore: TaskStore {
         try perform("sweep") { tables, now in tables.sweep(limit: limit, now: now) }
     }
 
-    /// See ``TaskStore/survey()``.
-    public func survey() throws(StoreError) -> Survey {
-        try perform("survey") { tables, now in tables.survey(now: now) }
+    /// See ``TaskStore/survey(_:)``.
+    public func survey(_ sign: RelaySign?) throws(StoreError) -> Survey {
+        try perform("survey") { tables, now in tables.survey(sign, now: now) }
     }
 
     /// See ``TaskStore/earliestLeaseEnd()``.

@@ -8,6 +8,8 @@ struct MemoryTables: Sendable {
     var attempts: [MemoryAttempt] = []
     /// Paused types and the first reason given.
     var paused: [String: String] = [:]
+    /// Relays that signed: when, and with what state.
+    var relays: [String: (seenAt: Timestamp, state: String?)] = [:]
     /// Counts whatever may have made work due, for those who wait for it.
     var version = 0
     /// Connections of an older generation are broken.
@@ -104,7 +106,11 @@ struct MemoryTables: Sendable {
         return changed
     }
 
-    func survey(now: Timestamp) -> Survey {
+    mutating func survey(_ sign: RelaySign?, now: Timestamp) -> Survey {
+        if let sign {
+            relays = relays.filter { now - $0.value.seenAt <= sign.life }
+            relays[sign.relay] = (now, sign.state)
+        }
         var types: [String] = []
         var nextDue: Timestamp?
         for index in rows.indices where rows[index].image.status.isClaimable {
@@ -112,7 +118,9 @@ struct MemoryTables: Sendable {
             let runAt = rows[index].image.runAt
             if runAt > now { nextDue = min(nextDue ?? runAt, runAt) }
         }
-        return Survey(types: types.sorted(), paused: paused.keys.sorted(), nextDue: nextDue, now: now)
+        return Survey(
+            types: types.sorted(), paused: paused.keys.sorted(), nextDue: nextDue, now: now,
+            liveRelays: sign == nil ? nil : relays.count)
     }
 
     func earliestLeaseEnd(now: Timestamp) -> Timestamp? {

@@ -43,6 +43,14 @@ final class RelayProcess {
     var goneTypes: [String] = []
     /// Leases that it was told of and has not handed in an outcome for, by task.
     var owed: [Int64: Int64] = [:]
+    /// Destinations that have not served it well, ever.
+    var troubled: Set<Origin> = []
+    /// Until when it said that it would send nothing there.
+    var closedUntil: [Origin: Instant] = [:]
+    /// Destinations whose breaker it said is open, and the probe that was sent last.
+    var broken: [Origin: LeaseID?] = [:]
+    /// Requests that it has decided on and has no answer to.
+    var unanswered: Set<LeaseID> = []
     /// When it must have finished; nil: it was not asked to stop.
     var stopBy: Int64?
     /// Its mind has heard of it.
@@ -63,6 +71,9 @@ final class RelayProcess {
         self.drift = drift
         self.routes = routes
     }
+
+    /// Whether a request waits for its answer.
+    func owesAnswer(to lease: LeaseID) -> Bool { unanswered.contains(lease) }
 
     var isRunning: Bool { state == .running }
 
@@ -95,7 +106,7 @@ enum StoreStep {
     case claim(ClaimRequest)
     case sweep(Int)
     case expired(Int)
-    case survey
+    case survey(RelaySign?)
     case leases
 }
 
@@ -129,7 +140,7 @@ struct StoreRun {
         if let claim = order.claim { steps.append(.claim(claim)) }
         if order.sweepLimit > 0 { steps.append(.sweep(order.sweepLimit)) }
         if order.expiredLimit > 0 { steps.append(.expired(order.expiredLimit)) }
-        if order.surveys { steps.append(.survey) }
+        if order.surveys { steps.append(.survey(order.sign)) }
         if order.asksLeases { steps.append(.leases) }
         self.steps = steps
     }

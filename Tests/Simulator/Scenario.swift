@@ -67,6 +67,16 @@ struct Scenario {
         limits.pollInterval = .milliseconds(random.pick([500, 1_000, 1_000, 3_000]))
         limits.settleWithin = .milliseconds(random.pick([0, 3, 3, 50]))
         limits.setAsideLease = .seconds(5)
+        limits.keepWithin = .milliseconds(random.pick([0, 100, 1_000, 1_000]))
+        limits.rateAhead = .milliseconds(random.pick([1, 100, 500]))
+        limits.breakerAttempts = random.pick([1, 2, 4, 10])
+        limits.breakerShortest = .milliseconds(random.pick([50, 300, 1_000, 3_000]))
+        limits.breakerLongest = .seconds(random.pick([3, 5, 10]))
+        limits.breakerMemory = .seconds(random.pick([1, 5, 60]))
+        limits.remembered = random.pick([0, 2, 10_000])
+        limits.signInterval = .milliseconds(random.pick([500, 1_000, 3_000]))
+        limits.signLife = .seconds(random.pick([10, 15]))
+        limits.leastClaimBatch = random.pick([1, 10])
         limits.longestBackoff = .seconds(random.pick([1, 5, 10]))
     }
 
@@ -87,8 +97,16 @@ struct Scenario {
                 retry: RetryPolicy(schedule: schedule, alsoOn: random.chance(200) ? [404] : []),
                 deadline: random.chance(100) ? .seconds(Int64(random.int(2...20))) : nil,
                 lease: timeout + .milliseconds(random.pick([3_000, 3_000, 5_000, 10_000])),
-                concurrency: random.pick([1, 2, 4, 64]), whenFailed: random.chance(300) ? .block : .skip)
+                concurrency: random.pick([1, 2, 4, 64]), rate: drawRate(&random), whenFailed: random.chance(300) ? .block : .skip)
         }
+    }
+
+    private func drawRate(_ random: inout RandomSource) -> RateLimit? {
+        guard random.chance(300) else { return nil }
+        return random.pick([
+            RateLimit(count: 2, per: .seconds(1)), RateLimit(count: 10, per: .seconds(1), burst: 1),
+            RateLimit(count: 100, per: .seconds(1), burst: 5), RateLimit(count: 120, per: .minutes(1), burst: 8),
+        ])
     }
 
     private mutating func drawFaults(_ random: inout RandomSource) {

@@ -72,6 +72,8 @@ extension World {
     @discardableResult private func tell(_ process: RelayProcess, _ event: RelayEvent) -> Int {
         switch event {
         case .stopRequested: process.isStopping = true
+        case .answered(let answers):
+            for answer in answers { process.unanswered.remove(LeaseID(id: answer.id, epoch: answer.epoch)) }
         // Types without a route any more go on under the old one.
         case .reconfigured(let routes): process.routes.merge(routes) { $1 }
         default: break

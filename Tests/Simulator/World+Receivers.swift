@@ -100,11 +100,16 @@ extension World {
         process.openFlights.removeAll { $0 == number }
         let flight = flights[number]
         if case .unanswered = result { note(.unanswered, process, flight.delivery.task.id, flight.delivery.task.epoch) }
+        if !isGood(result) { process.troubled.insert(flight.delivery.origin) }
         process.answers.append(
             Answer(
                 id: flight.delivery.task.id, epoch: flight.delivery.task.epoch, result: result,
                 duration: TimeSpan(nanoseconds: time - flight.sentAt)))
         wake(process)
+    }
+
+    private func isGood(_ result: Answer.Result) -> Bool {
+        if case .response(let response) = result { (200...299).contains(response.status) } else { false }
     }
 
     func changeMood() {

@@ -19,8 +19,7 @@ extension World {
                 var counts = perChannel ?? countFlights(of: process)
                 checkSend(delivery, of: process, &counts)
                 perChannel = counts
-            case .report(.routePaused(let type, _)): process.goneTypes.append(type)
-            case .report: break
+            case .report(let notice): hear(notice, of: process)
             case .finished: checkFinish(of: process)
             }
         }
@@ -42,6 +41,7 @@ extension World {
         }
         // The last order that a drain gives is the one that proves it done.
         process.provedFrom = time
+        checkAbsences(order.outcomes, of: process)
         for outcome in order.outcomes { ledger.leases[LeaseID(id: outcome.id, epoch: outcome.epoch)]?.isAnswered = true }
         guard let claim = order.claim else { return }
         if process.isStopping { violated("relay-\(process.number) is stopping and claims") }
@@ -77,6 +77,8 @@ extension World {
         }
         if !process.relay.reachesStore { violated("\(who), while it cannot reach its database") }
         if process.goneTypes.contains(task.type) { violated("\(who), though a receiver of its type said 410") }
+        checkFlow(delivery, of: process)
+        process.unanswered.insert(lease)
         let channel = "\(task.type) \(delivery.origin.host)"
         counts[channel, default: 0] += 1
         let places = process.routes[task.type]?.concurrency ?? .max
@@ -145,7 +147,7 @@ extension World {
     }
 
     /// Orders of one relay within a second that bring nothing, while nothing changes in the database.
-    static let mostIdleOrders = 25
+    static let mostIdleOrders = 40
 
     /// The bounds of its memory.
     func checkBounds(of process: RelayProcess) {

@@ -92,7 +92,7 @@ extension World {
             case .claim(let request): run.report.batch = try store.claim(request)
             case .sweep(let limit): run.report.swept = try store.sweep(limit: limit)
             case .expired(let limit): run.report.expired = try store.expiredLeases(limit: limit)
-            case .survey: run.report.survey = try store.survey()
+            case .survey(let sign): run.report.survey = try store.survey(sign)
             case .leases: run.report.leaseEnd = try store.earliestLeaseEnd()
             }
         } catch {
@@ -112,7 +112,8 @@ extension World {
             case .claim(let request): _ = tables.claim(request, now: now, &precise)
             case .sweep(let limit): _ = tables.sweep(limit: limit, now: now)
             case .pause(let type, let reason): if tables.paused[type] == nil { tables.paused[type] = reason }
-            case .open, .expired, .survey, .leases: break
+            case .survey(let sign): _ = tables.survey(sign, now: now)
+            case .open, .expired, .leases: break
             }
         }
         checkChanges(by: process)

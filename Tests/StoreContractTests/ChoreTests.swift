@@ -99,6 +99,36 @@ import Testing
     }
 
     @Test(arguments: Engine.allCases)
+    func `a relay that signs is counted until it has not signed for its life`(engine: Engine) throws {
+        try engine.withFixture { database in
+            let (store, other) = (try database.makeStore(), try database.makeStore())
+            let life = TimeSpan.minutes(1)
+            #expect(try store.survey().liveRelays == nil, "no sign, no count")
+            #expect(try store.survey(RelaySign(relay: "a", state: nil, life: life)).liveRelays == 1)
+            #expect(try store.survey(RelaySign(relay: "a", state: #"{"n":"é"}"#, life: life)).liveRelays == 1)
+            #expect(try other.survey(RelaySign(relay: "b", state: nil, life: life)).liveRelays == 2)
+            #expect(try store.survey(RelaySign(relay: "a", state: nil, life: life)).liveRelays == 2)
+            // With a life of less than nothing everybody else is dead, and is deleted.
+            #expect(try store.survey(RelaySign(relay: "a", state: nil, life: .seconds(-5))).liveRelays == 1)
+            #expect(try store.survey(RelaySign(relay: "a", state: nil, life: life)).liveRelays == 1)
+            #expect(try other.survey(RelaySign(relay: "b", state: nil, life: life)).liveRelays == 2)
+        }
+    }
+
+    @Test(arguments: Engine.databases)
+    func `what a relay says of itself is read by people`(engine: Engine) throws {
+        try engine.withDatabase { database in
+            let (store, desk) = (try database.makeStore(), try database.makeDesk())
+            #expect(try desk.signedRelays().isEmpty)
+            let now = try store.survey(RelaySign(relay: "b", state: #"{"é":1}"#, life: .minutes(1))).now
+            _ = try store.survey(RelaySign(relay: "a", state: nil, life: .minutes(1)))
+            let relays = try desk.signedRelays()
+            #expect(relays.map(\.name) == ["a", "b"] && relays.map(\.state) == [nil, #"{"é":1}"#])
+            #expect(relays.allSatisfy { near($0.seenAt - now, .zero) })
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
     func `a paused type is not claimed by any store, and its first reason is kept`(engine: Engine) throws {
         try engine.withFixture { database in
             let (store, other) = (try database.makeStore(), try database.makeStore())

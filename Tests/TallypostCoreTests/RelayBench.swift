@@ -20,6 +20,8 @@ final class RelayBench {
     /// While set, orders are not carried out but kept; see ``releaseStore()``.
     var holdsStore = false
     private var heldOrder: StoreOrder?
+    /// What each visit to the database takes; nothing else happens meanwhile.
+    var visitTakes = TimeSpan.zero
 
     static let fast = Origin(scheme: "http", host: "fast", port: 80)
     static let slow = Origin(scheme: "http", host: "slow", port: 80)
@@ -67,6 +69,18 @@ final class RelayBench {
         tell(.answered(answers))
     }
 
+    /// Their connections, kept from before, turn out to be closed.
+    func loseConnections(of ids: [Int64]) {
+        let lost = ids.compactMap { open.removeValue(forKey: $0) }
+        tell(
+            .answered(
+                lost.map {
+                    Answer(
+                        id: $0.task.id, epoch: $0.task.epoch, result: .unanswered("closed"), duration: .milliseconds(1),
+                        wasOnClosedConnection: true)
+                }))
+    }
+
     /// An answer that the relay no longer waits for under that epoch.
     func answerLate(_ id: Int64, epoch: Int64) {
         tell(.answered([Answer(id: id, epoch: epoch, result: .response(Answer.Response(status: 200)), duration: .seconds(9))]))
@@ -99,6 +113,17 @@ final class RelayBench {
     private func move(to moment: Instant) {
         database.now = database.now + (moment - now)
         now = moment
+    }
+
+    /// Lets time pass in small steps; receivers answer at once, as `verdict` says (nil: later).
+    func serve(_ span: TimeSpan, step: TimeSpan = .milliseconds(10), _ verdict: (Delivery) -> Answer.Response? = { _ in .ok }) {
+        let end = now + span
+        while now < end {
+            for (id, delivery) in open.sorted(by: { $0.key < $1.key }) {
+                if let response = verdict(delivery) { answer([id], response) }
+            }
+            pass(min(step, end - now))
+        }
     }
 
     /// Lets short waits pass: outcomes are written, what was freed is claimed.
@@ -137,6 +162,7 @@ final class RelayBench {
         case .order(let order):
             if listensUntil != nil { tell(.storeListened(false)) }
             orders.append(order)
+            if visitTakes > .zero { freeze(visitTakes) }
             if holdsStore { heldOrder = order } else { tell(carryOut(order)) }
         case .listen(let span): listensUntil = now + span
         case .send(let delivery):
@@ -155,11 +181,15 @@ final class RelayBench {
             if let claim = order.claim { report.batch = try store.claim(claim) }
             if order.sweepLimit > 0 { report.swept = try store.sweep(limit: order.sweepLimit) }
             if order.expiredLimit > 0 { report.expired = try store.expiredLeases(limit: order.expiredLimit) }
-            if order.surveys { report.survey = try store.survey() }
+            if order.surveys { report.survey = try store.survey(order.sign) }
             if order.asksLeases { report.leaseEnd = try store.earliestLeaseEnd() }
         } catch { return .storeFailed(error, order) }
         return .storeDone(report)
     }
+}
+
+extension Answer.Response {
+    static let ok = Answer.Response(status: 200)
 }
 
 extension RoutePolicy {
@@ -167,11 +197,12 @@ extension RoutePolicy {
     static func plain(
         _ type: String, to origin: Origin = RelayBench.fast, concurrency: Int = 2, maxAttempts: Int = 3,
         deadline: TimeSpan? = nil,
-        timeout: TimeSpan = .seconds(5), whenFailed: WhenFailed = .skip
+        timeout: TimeSpan = .seconds(5), rate: RateLimit? = nil, whenFailed: WhenFailed = .skip
     ) -> RoutePolicy {
         RoutePolicy(
             type: type, origin: origin, timeout: timeout, maxAttempts: maxAttempts,
             retry: RetryPolicy(schedule: .delays([.seconds(1)])),
-            deadline: deadline, lease: timeout + .seconds(5), concurrency: concurrency, whenFailed: whenFailed)
+            deadline: deadline, lease: timeout + .seconds(5), concurrency: concurrency, rate: rate,
+            whenFailed: whenFailed)
     }
 }

@@ -137,6 +137,26 @@ import Testing
         #expect(row.image.attempts == 1 && row.image.epoch == 2)
     }
 
+    @Test func `a lease asked for before a reload is not taken to be as long as the reload says`() throws {
+        var short = RoutePolicy.plain("mail", timeout: .seconds(1))
+        short.lease = .seconds(4)
+        let bench = RelayBench([short])
+        bench.settle()
+        bench.holdsStore = true
+        bench.insert(type: "mail")
+        bench.settle()
+        var long = short
+        long.timeout = .seconds(60)
+        long.lease = .seconds(90)
+        bench.reconfigure([long])
+        bench.releaseStore()
+        bench.settle()
+        let row = try #require(bench.database.row(1))
+        let end = try #require(row.image.leaseEnd)
+        #expect(bench.sent == [1] && end - bench.database.now > .seconds(60))
+        #expect(row.image.attempts == 1)
+    }
+
     @Test func `a missed word of news costs no more than the poll interval`() {
         let bench = RelayBench([.plain("mail")])
         bench.pass(.seconds(30))

@@ -22,6 +22,7 @@ import Testing
         (.app, "SELECT * FROM task_attempts"),
         (.app, "INSERT INTO task_events (event, by, why) VALUES ('retry', 'me', 'so')"),
         (.app, "INSERT INTO task_routes (type, paused_by, reason) VALUES ('mail', 'me', 'so')"),
+        (.app, "INSERT INTO tallypost_relays (name, seen_at) VALUES ('me', now())"),
         (.app, "UPDATE tallypost_schema SET version = 9"),
         (.relay, "UPDATE pending_tasks SET payload = '{}'"),
         (.relay, "UPDATE pending_tasks SET idempotency_key = 'x'"),
@@ -43,6 +44,7 @@ import Testing
         (.report, "UPDATE pending_tasks SET status = 'failed'"),
         (.report, "INSERT INTO pending_tasks (type) VALUES ('mail')"),
         (.report, "DELETE FROM task_events"),
+        (.report, "DELETE FROM tallypost_relays"),
         (.report, "INSERT INTO task_events (event, by, why) VALUES ('retry', 'me', 'so')"),
     ]
 
@@ -85,7 +87,7 @@ import Testing
         try database.insert(["type": "mail", "payload": "[1]"])
         let session = try PostgresSession(url: database.url(of: .report))
         #expect(try session.query("SELECT type, payload, status FROM pending_tasks") == [["mail", "[1]", "pending"]])
-        for table in ["task_attempts", "task_events", "task_routes"] {
+        for table in ["task_attempts", "task_events", "task_routes", "tallypost_relays"] {
             #expect(try session.query("SELECT * FROM \(table)").isEmpty)
         }
     }

@@ -60,17 +60,19 @@ WHERE pg_get_serial_sequence('pending_tasks', 'id') IS NOT NULL \gexec
 
 \if :has_relay
 GRANT USAGE ON SCHEMA :tables_in TO :"relay";
-GRANT SELECT ON pending_tasks, task_attempts, task_events, task_routes, tallypost_schema TO :"relay";
+GRANT SELECT ON pending_tasks, task_attempts, task_events, task_routes, tallypost_relays, tallypost_schema TO :"relay";
 -- What the relay alone writes, and what a retry moves.
 GRANT UPDATE (:relay_columns, run_at, blocks_key) ON pending_tasks TO :"relay";
 -- History is added to, never changed.
 GRANT INSERT ON task_attempts, task_events TO :"relay";
 GRANT INSERT, DELETE ON task_routes TO :"relay";
+-- Its own sign of life, and those of relays that are dead.
+GRANT INSERT, UPDATE, DELETE ON tallypost_relays TO :"relay";
 \endif
 
 \if :has_report
 GRANT USAGE ON SCHEMA :tables_in TO :"report";
-GRANT SELECT ON task_attempts, task_events, task_routes, tallypost_schema TO :"report";
+GRANT SELECT ON task_attempts, task_events, task_routes, tallypost_relays, tallypost_schema TO :"report";
 -- Every column but the token, those of an adopted table's own included.
 SELECT format('GRANT SELECT (%s) ON pending_tasks TO %I', string_agg(quote_ident(attname), ', ' ORDER BY attnum), :'report')
 FROM pg_attribute

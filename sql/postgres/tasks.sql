@@ -214,3 +214,21 @@ WITH paused AS (
     INSERT INTO task_routes (type, paused_by, reason) VALUES ($1::text, $2::text, $3::text) ON CONFLICT (type) DO NOTHING RETURNING type
 )
 INSERT INTO task_events (event, by, why, detail) SELECT 'pause', $2::text, $3::text, type FROM paused
+
+-- name: sign_relay
+-- Relay $1 signs, with state $2; relays that have not signed for $3 milliseconds are deleted. The relays left, this one
+-- included. Dead rows that somebody else is at are passed over, so that two relays never wait for each other.
+WITH dead AS (
+    DELETE FROM tallypost_relays WHERE name IN (
+        SELECT name FROM tallypost_relays
+        WHERE seen_at < now() - $3::bigint * interval '1 millisecond' AND name <> $1::text FOR UPDATE SKIP LOCKED)
+), signed AS (
+    INSERT INTO tallypost_relays (name, seen_at, state) VALUES ($1::text, now(), $2::text)
+    ON CONFLICT (name) DO UPDATE SET seen_at = now(), state = excluded.state
+)
+SELECT count(*) + 1 FROM tallypost_relays
+WHERE name <> $1::text AND seen_at >= now() - $3::bigint * interval '1 millisecond'
+
+-- name: live_relays
+-- Every relay that has signed, and when.
+SELECT name, seen_at, state FROM tallypost_relays ORDER BY name

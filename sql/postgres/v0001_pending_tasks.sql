@@ -224,6 +224,14 @@ CREATE TABLE task_routes (
     reason    text        NOT NULL
 );
 
+-- Relays that share a rate, or have something to report: signed every few seconds, deleted when they have not signed for long.
+-- What does not flow freely is a line of JSON. A handful of rows: half of each page is room for in-place updates.
+CREATE TABLE tallypost_relays (
+    name    text        PRIMARY KEY,
+    seen_at timestamptz NOT NULL,
+    state   text
+) WITH (fillfactor = 50);
+
 -- A successor starts blocked. The condition keeps every other insert from calling the function at all.
 CREATE FUNCTION tallypost_block() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -153,3 +153,16 @@ SELECT type, CAST(round((julianday(paused_at) - 2440587.5) * 86400000.0) AS INTE
 -- name: pause_route
 -- Type ?1 at ?2 by ?3 because ?4. The first reason is kept.
 INSERT INTO task_routes (type, paused_at, paused_by, reason) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (type) DO NOTHING;
+
+-- name: sign_relay
+-- Relays that have not signed since ?1 are deleted.
+DELETE FROM tallypost_relays WHERE seen_at < ?1;
+-- Relay ?1 signs at ?2, with state ?3.
+INSERT INTO tallypost_relays (name, seen_at, state) VALUES (?1, ?2, ?3)
+ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at, state = excluded.state;
+-- The relays left.
+SELECT count(*) FROM tallypost_relays;
+
+-- name: live_relays
+-- Every relay that has signed, and when.
+SELECT name, CAST(round((julianday(seen_at) - 2440587.5) * 86400000.0) AS INTEGER), state FROM tallypost_relays ORDER BY name;

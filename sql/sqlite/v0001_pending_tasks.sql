@@ -132,3 +132,11 @@ CREATE TABLE task_routes (
     paused_by TEXT NOT NULL,
     reason    TEXT NOT NULL
 );
+
+-- Relays that share a rate, or have something to report: signed every few seconds, deleted when they have not signed for long.
+-- What does not flow freely is a line of JSON. Without a rowid, a sign changes a single page.
+CREATE TABLE tallypost_relays (
+    name    TEXT PRIMARY KEY,
+    seen_at TEXT NOT NULL,
+    state   TEXT
+) WITHOUT ROWID;

@@ -15,11 +15,20 @@ struct HeldTask {
     var sentAt: Instant?
 }
 
-/// The places in flight of one channel, and who waits for one. A slow destination fills its own channel and no other.
+/// The places in flight of one channel, its rate, and who waits for one. A slow destination fills its own channel and no other.
 struct Channel {
     let key: ChannelKey
+    /// Its place in the relay's list of destinations; two routes to one destination share that.
+    let destination: Int
     /// Requests at once.
     var limit: Int
+    /// This relay's share of the route's rate; nil: the route has none.
+    var bucket: TokenBucket?
+    /// Whether it waits for its destination or a token, until then.
+    var isAsleep = false
+    var wakesAt = Instant(nanoseconds: .min)
+    /// Tasks that were given back for want of tokens come back one by one; the last of them at this time.
+    var promisedUntil = Instant(nanoseconds: .min)
     var inFlight = 0
     /// Tasks that wait for a place, oldest first, from `head` on.
     private var waiting: [Int64] = []
@@ -27,9 +36,11 @@ struct Channel {
     /// Whether it stands in the relay's list of channels that can send.
     var isReady = false
 
-    init(key: ChannelKey, limit: Int) {
+    init(key: ChannelKey, destination: Int, limit: Int, bucket: TokenBucket?) {
         self.key = key
+        self.destination = destination
         self.limit = limit
+        self.bucket = bucket
     }
 
     var queued: Int { waiting.count - head }

@@ -1,7 +1,7 @@
 extension Relay {
     /// What to ask for now: every type that has room, when one of them has enough to be worth a visit. Nil when there is no
     /// reason to claim, no room, or memory is at its bound.
-    mutating func claimWanted(thorough: Bool) -> ClaimRequest? {
+    mutating func claimWanted(thorough: Bool, at now: Instant) -> ClaimRequest? {
         guard phase == .running, isHungry || thorough else { return nil }
         guard held.count < limits.heldTasks, heldBytes < limits.heldBytes else {
             if !toldOfBound { actions.append(.report(.memoryBound(tasks: held.count, bytes: heldBytes))) }
@@ -24,11 +24,16 @@ extension Relay {
 
         var demands: [ClaimRequest.Demand] = []
         var isWorthIt = thorough
+        leavesOut = false
+        claimAt = .distantFuture
         for (type, policy) in routes where !paused.contains(type) {
             let ahead = prefetch[type] ?? policy.concurrency
-            let room = min(policy.concurrency + ahead - (load[type] ?? 0), limits.claimBatch)
+            let free = min(policy.concurrency + ahead - (load[type] ?? 0), pace.batch)
+            guard free > 0 else { continue }
+            let allowed = allowance(of: policy, at: now)
+            let room = min(free, allowed.room)
             guard room > 0 else { continue }
-            if room >= max(1, min(ahead / 2, limits.claimBatch / 2)) { isWorthIt = true }
+            if room >= max(1, min(ahead, allowed.ahead, pace.batch) / 2) { isWorthIt = true }
             demands.append(.init(type: type, limit: room, lease: policy.lease))
         }
         for type in unknownTypes {
@@ -44,7 +49,7 @@ extension Relay {
         // Large payloads: no more rows than the average says will fit.
         let average = held.isEmpty ? footprint : max(footprint, heldBytes / held.count)
         let fitting = max(1, (limits.heldBytes - heldBytes) / average)
-        let limit = min(limits.claimBatch, limits.heldTasks - held.count, fitting)
+        let limit = min(pace.batch, limits.heldTasks - held.count, fitting)
         return ClaimRequest(relay: name, demands: demands, limit: limit, thorough: thorough)
     }
 
@@ -58,6 +63,7 @@ extension Relay {
         if batch.mayHaveMore { growPrefetch(for: batch) }
         if !batch.tasks.isEmpty { footprint = max(512, batch.tasks.reduce(0) { $0 + $1.footprint } / batch.tasks.count) }
         for task in batch.tasks { receive(task, askedAt: askedAt, now: now) }
+        claimsUnderOldRoutes = false
     }
 
     /// A full batch that found places empty came too late: ask for more the next time.
@@ -87,14 +93,16 @@ extension Relay {
             record(fail(fit, status: nil, reason: reason), type: task.type, at: now)
             return
         }
-        let index = channel(for: ChannelKey(type: task.type, origin: fit.origin), limit: fit.policy.concurrency)
+        let index = channel(
+            for: ChannelKey(type: task.type, origin: fit.origin), limit: fit.policy.concurrency, rate: fit.policy.rate)
+        if fit.origin != fit.policy.origin { mixedTypes.insert(task.type) }
         let lease =
             fit.task.timeoutSeconds.map { max(fit.policy.lease, .seconds(Int64($0)) + RoutePolicy.leaseMargin) }
             ?? fit.policy.lease
         held[task.id] = HeldTask(fit: fit, claimedAt: askedAt, leaseEnd: askedAt + lease, channel: index, sentAt: nil)
         heldBytes += task.footprint
-        if phase != .running || paused.contains(task.type) {
-            // Asked for before the stop or the pause.
+        if phase != .running || paused.contains(task.type) || claimsUnderOldRoutes {
+            // Asked for before the stop, the pause or the reload: its lease may be shorter than the route now says.
             giveBack(task.id, after: .zero, at: now)
             dropIfIdle(index)
             return
@@ -102,6 +110,11 @@ extension Relay {
         if channels[index].isCrowded, fit.origin != fit.policy.origin {
             // Its destination is slow, and others of its type may stand behind it: let them by.
             giveBack(task.id, after: limits.crowdedDelay, at: now)
+            return
+        }
+        if !isPlain(index), let delay = delayInsteadOfQueueing(fit, in: index, at: now) {
+            giveBack(task.id, after: delay, at: now)
+            dropIfIdle(index)
             return
         }
         channels[index].enqueue(task.id)
@@ -118,32 +131,43 @@ extension Relay {
 
     // MARK: Channels
 
-    mutating func channel(for key: ChannelKey, limit: Int) -> Int {
+    mutating func channel(for key: ChannelKey, limit: Int, rate: RateLimit?) -> Int {
         if let index = channelOf[key] { return index }
+        let destination = destination(for: key.origin)
+        let made = Channel(key: key, destination: destination, limit: limit, bucket: rate.map { freshBucket($0) })
         let index: Int
         if let free = freeChannels.popLast() {
-            channels[free] = Channel(key: key, limit: limit)
+            channels[free] = made
             index = free
         } else {
             index = channels.count
-            channels.append(Channel(key: key, limit: limit))
+            channels.append(made)
         }
         channelOf[key] = index
+        destinations[destination].channels.append(index)
         return index
     }
 
     mutating func markReady(_ index: Int) {
-        guard !channels[index].isReady, channels[index].queued > 0, channels[index].hasPlace else { return }
+        guard !channels[index].isReady, !channels[index].isAsleep, channels[index].queued > 0, channels[index].hasPlace else {
+            return
+        }
         channels[index].isReady = true
         readyChannels.append(index)
     }
 
-    /// Forgets a channel with nothing in it, so that rows with ever new targets cost no memory.
-    mutating func dropIfIdle(_ index: Int) {
+    /// Forgets a channel with nothing in it, so that rows with ever new targets cost no memory. What was taken of a rate is kept
+    /// until a chore finds that it has come back.
+    mutating func dropIfIdle(_ index: Int, forgetsRate: Bool = false) {
+        // Asked for every answer: a busy channel is not even copied.
+        guard channels[index].inFlight == 0, channels[index].queued == 0 else { return }
         let channel = channels[index]
-        guard channel.inFlight == 0, channel.queued == 0, !channel.isReady, channelOf[channel.key] == index else { return }
+        guard !channel.isReady, !channel.isAsleep, channelOf[channel.key] == index,
+            forgetsRate || channel.bucket == nil
+        else { return }
         if routes[channel.key.type]?.origin == channel.key.origin { return }
         channelOf[channel.key] = nil
+        destinations[channel.destination].channels.removeAll { $0 == index }
         freeChannels.append(index)
     }
 }

@@ -5,6 +5,7 @@ extension Relay {
         guard let task = held[answer.id], task.fit.task.epoch == answer.epoch, task.sentAt != nil else {
             // A stray: we lost that lease, noticed, and hold a newer one or none.
             if let channel = strays.removeValue(forKey: key) {
+                learn(from: answer, in: channel, at: now)
                 leavePlace(channel)
                 tally.late += 1
                 actions.append(.report(.lateOutcomes(ids: [answer.id])))
@@ -12,6 +13,7 @@ extension Relay {
             return
         }
         drop(answer.id)
+        learn(from: answer, in: task.channel, at: now)
         leavePlace(task.channel)
         settlesKeyed = settlesKeyed || task.fit.task.orderingKey != nil
         record(outcome(of: answer, for: task.fit, at: now), type: task.fit.task.type, at: now)

@@ -9,8 +9,10 @@ extension Relay {
             next += 1
             channels[index].isReady = false
             // A reload may have taken places away since it became ready.
-            if channels[index].hasPlace, let id = channels[index].dequeue() { send(id, from: index, at: now) }
-            if channels[index].queued > 0, channels[index].hasPlace {
+            if channels[index].hasPlace, isPlain(index) || admits(index, at: now), let id = channels[index].dequeue() {
+                send(id, from: index, at: now)
+            }
+            if channels[index].queued > 0, channels[index].hasPlace, !channels[index].isAsleep {
                 channels[index].isReady = true
                 readyChannels.append(index)
             } else {
@@ -39,7 +41,9 @@ extension Relay {
             giveBack(id, after: .zero, at: now)
             return
         }
-        if now - task.claimedAt > limits.patience { shrinkPrefetch(of: fit, at: now) }
+        // What waits for a token was claimed ahead by the rate, not by the prefetch.
+        if now - task.claimedAt > limits.patience, channels[channel].bucket == nil { shrinkPrefetch(of: fit, at: now) }
+        if !isPlain(channel) { account(fit.task, in: channel, at: now) }
         held[id]?.sentAt = now
         channels[task.channel].inFlight += 1
         inFlight += 1

@@ -18,6 +18,9 @@ extension Relay {
         if !order.isEmpty {
             store = .working
             askedAt = now
+            claimsUnderOldRoutes = false
+            // Chores and proofs may look at much; only claims and settlements tell how quick the database is.
+            isPaced = (order.claim != nil || !order.outcomes.isEmpty) && order.sweepLimit == 0 && !order.asksLeases
             actions.append(.order(order))
         } else if store == .free, phase == .running, !isHungry {
             store = .listening
@@ -34,8 +37,10 @@ extension Relay {
             // Only when this order writes all that was decided: leases found before would be found, and judged, again.
             if outcomes.count <= limits.settleBatch { order.expiredLimit = limits.choreBatch }
             order.surveys = true
+            forgetTheQuiet(at: now)
+            order.sign = signIfDue(at: now)
         }
-        order.claim = claimWanted(thorough: proving)
+        order.claim = claimWanted(thorough: proving, at: now)
         if proving {
             drainProof = .looking
             order.asksLeases = true
@@ -90,6 +95,7 @@ extension Relay {
 
     mutating func storeDone(_ report: StoreReport, at now: Instant) {
         store = .free
+        judgePace(at: now)
         if report.failure == nil {
             if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
             backoff = limits.shortestBackoff
@@ -110,6 +116,7 @@ extension Relay {
         if let swept = report.swept, swept >= limits.choreBatch { choresAt = now }
         if let survey = report.survey { learn(survey, at: now) } else if surveying { wantsSurvey = true }
         surveying = false
+        signed(report.survey, at: now)
         if let failure = report.failure {
             drainProof = .none
             storeLost(failure, at: now)
@@ -160,6 +167,12 @@ extension Relay {
 
     /// After a look everywhere: nothing due and no lease anywhere ends a drain; a lease of another relay is waited for.
     private mutating func judgeDrain(_ report: StoreReport, at now: Instant) {
+        guard !leavesOut else {
+            // What a rate holds back is due all the same.
+            drainProof = .none
+            proveAt = max(now + limits.choreInterval, min(claimAt, now + limits.signLife))
+            return
+        }
         let foundNothing = report.batch?.tasks.isEmpty ?? true
         if foundNothing, outcomes.isEmpty, !isHungry, report.leaseEnd == nil {
             drainProof = .shown
@@ -179,6 +192,7 @@ extension Relay {
         outcomes.insert(contentsOf: order.outcomes, at: 0)
         pauses.insert(contentsOf: order.pauses, at: 0)
         if order.surveys { wantsSurvey = true }
+        signed(nil, at: now)
         settlesKeyed = settlesKeyed || settlingKeyed
         settlingKeyed = false
         if order.claim != nil { isHungry = true }

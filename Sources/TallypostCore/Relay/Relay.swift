@@ -35,6 +35,47 @@ public struct Relay: Sendable {
     var prefetch: [String: Int] = [:]
     var shrunkAt = Instant(nanoseconds: .min)
 
+    // Destinations, and what restrains them.
+    var destinations: [Destination] = []
+    var destinationOf: [Origin: Int] = [:]
+    var freeDestinations: [Int] = []
+    /// Destinations that are not free.
+    var restrained: [Int] = []
+    /// Channels that wait for their destination or a token.
+    var sleepers: [Int] = []
+    /// When the first of them wakes.
+    var flowAt = Instant.distantFuture
+    /// When something can be claimed again that could not be when last looked at.
+    var claimAt = Instant.distantFuture
+    /// The last look at what to claim left a type out whose destination or rate takes none.
+    var leavesOut = false
+    /// Types of which a row named another target than the route's.
+    var mixedTypes: Set<String> = []
+
+    // Other relays, and what is told about this one.
+    /// Whether a route has a rate.
+    var sharesRates: Bool
+    /// Relays that share the rates; 0: not known yet.
+    var relaysAlive = 0
+    /// From when to when this relay may use its share.
+    var sharesFrom = Instant(nanoseconds: 0)
+    var sharesUntil = Instant(nanoseconds: .min)
+    /// Whether it was alone when it came.
+    var startsFull = false
+    var signAt = Instant(nanoseconds: .min)
+    /// A sign is part of the order under way.
+    var signing = false
+    /// The last sign told of something.
+    var hasReported = false
+    /// Something changed that the next sign should tell.
+    var reportChanged = false
+    var pace: StorePace
+    /// The order under way says how quick the database is.
+    var isPaced = false
+
+    /// The claim under way was asked for under other routes, and perhaps other leases.
+    var claimsUnderOldRoutes = false
+
     // What is to be written.
     var outcomes: [Outcome] = []
     var oldestOutcomeAt = Instant.distantFuture
@@ -113,6 +154,8 @@ public struct Relay: Sendable {
         self.parser = parser
         self.drains = drains
         self.limits = limits
+        sharesRates = routes.values.contains { $0.rate != nil }
+        pace = StorePace(limits)
         random = RandomSource(seed: seed)
         backoff = limits.shortestBackoff
     }
@@ -145,7 +188,7 @@ public struct Relay: Sendable {
         case .storeListened(let hint): storeListened(hint)
         case .answered(let answers): for answer in answers { take(answer, at: now) }
         case .stopRequested(let span): stop(within: span, at: now)
-        case .reconfigured(let routes): reconfigure(routes)
+        case .reconfigured(let routes): reconfigure(routes, at: now)
         }
         advance(at: now)
     }
@@ -164,6 +207,7 @@ public struct Relay: Sendable {
         if phase == .running {
             wake = choresAt
             if !isHungry { wake = min(wake, nextDueAt, lookAt) }
+            wake = min(wake, claimAt)
             if wantsSurvey { wake = min(wake, surveyAt) }
             if drains, proveAt > now { wake = min(wake, proveAt) }
         }
@@ -175,6 +219,7 @@ public struct Relay: Sendable {
         case .opening, .working: wake = .distantFuture
         case .free, .listening: break
         }
+        if phase == .running, reachesStore { wake = min(wake, flowAt) }
         if case .stopping(let by) = phase { wake = min(wake, by) }
         return max(wake, now)
     }
@@ -189,6 +234,11 @@ public struct Relay: Sendable {
             isHungry = true
         }
         if now >= lockedUntil { retryLocked(at: now) }
+        if now >= claimAt {
+            claimAt = .distantFuture
+            isHungry = true
+        }
+        wakeSleepers(at: now)
         sendWhatCanBe(at: now)
         if finishIfDone(at: now) { return }
         visitStore(at: now)
@@ -202,12 +252,16 @@ public struct Relay: Sendable {
         for id in held.keys.sorted() { giveBack(id, after: .zero, at: now) }
     }
 
-    private mutating func reconfigure(_ routes: [String: RoutePolicy]) {
+    private mutating func reconfigure(_ routes: [String: RoutePolicy], at now: Instant) {
         self.routes = routes
+        claimsUnderOldRoutes = store == .working
+        sharesRates = routes.values.contains { $0.rate != nil }
+        if sharesRates { signAt = min(signAt, now) }
         unknownTypes.subtract(routes.keys)
         for index in channels.indices {
             guard let policy = routes[channels[index].key.type] else { continue }
             channels[index].limit = policy.concurrency
+            applyRate(policy.rate, to: index, at: now)
             markReady(index)
         }
         isHungry = true

@@ -51,6 +51,9 @@ public struct StoreOrder: Sendable {
     /// Look what is open.
     public var surveys = false
 
+    /// A sign of life to write with the survey.
+    public var sign: RelaySign?
+
     /// Ask when the first of all leases ends.
     public var asksLeases = false
 
@@ -105,6 +108,18 @@ public enum RelayNotice: Sendable {
     case routePaused(type: String, reason: String)
     /// Rows of a type without a route are being set aside.
     case unknownType(String)
+    /// A destination failed too often: nothing is sent there until a probe after so long. Costs no attempts.
+    case breakerOpened(Origin, failures: Int, attempts: Int, retryAfter: TimeSpan)
+    /// The probe failed; the next one follows after so long.
+    case breakerStaysOpen(Origin, retryAfter: TimeSpan)
+    /// The probe was answered: requests flow again.
+    case breakerClosed(Origin)
+    /// A destination asked by `Retry-After` to be left alone; nothing is sent there for so long. Told once a minute.
+    case slowedDown(Origin, for: TimeSpan)
+    /// Visits to the database take long: claims get smaller.
+    case storeSlow(took: TimeSpan, batch: Int)
+    /// The database is quick again: claims are as large as they may be.
+    case storeQuick
     /// The claim of new work has stopped because memory bounds were reached.
     case memoryBound(tasks: Int, bytes: Int)
 }

@@ -34,6 +34,30 @@ public struct RelayLimits: Sendable {
     public var longestBackoff = TimeSpan.seconds(3)
     /// How long a task of a crowded destination is put off when others of its type are waiting behind it.
     public var crowdedDelay = TimeSpan.seconds(2)
+    /// Tasks wait in memory for a destination or a rate no longer than this; what would wait longer is given back.
+    public var keepWithin = TimeSpan.seconds(1)
+    /// Tasks of a route with a rate are claimed so long ahead.
+    public var rateAhead = TimeSpan.milliseconds(500)
+    /// Attempts before a breaker may open.
+    public var breakerAttempts = 10
+    /// A breaker opens when so many in a hundred of them failed.
+    public var breakerPercent = 70
+    /// A breaker forgets its attempts after so long without one.
+    public var breakerMemory = TimeSpan.seconds(60)
+    /// A breaker's first time open, at least.
+    public var breakerShortest = TimeSpan.seconds(30)
+    /// No breaker stays open longer without a probe, and no `Retry-After` holds a whole destination longer.
+    public var breakerLongest = TimeSpan.minutes(15)
+    /// Destinations, and rates of destinations, that are remembered without a task for them, at most.
+    public var remembered = 10_000
+    /// How often a relay that shares rates, or has something to report, signs in the database.
+    public var signInterval = TimeSpan.seconds(3)
+    /// A relay that has not signed for so long is taken for dead.
+    public var signLife = TimeSpan.seconds(15)
+    /// A visit to the database that takes longer is slow.
+    public var slowVisit = TimeSpan.milliseconds(250)
+    /// However slow the database: rows of one claim.
+    public var leastClaimBatch = 10
     /// The lease for rows that will not be sent at all (unknown types).
     public var setAsideLease = TimeSpan.seconds(60)
 

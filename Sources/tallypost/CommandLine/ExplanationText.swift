@@ -4,6 +4,10 @@ import TallypostRelay
 /// Turns the facts about a task into sentences: where it stands, why, and what would move it on.
 struct ExplanationText {
     let facts: Explanation
+    /// What relays say of its type and destination.
+    var flow: [String] = []
+    /// Its route, where the configuration is known.
+    var route: RoutePolicy?
 
     private var id: Int64 { facts.task.id }
     private var type: String { facts.task["type"] ?? "(none)" }
@@ -63,13 +67,20 @@ struct ExplanationText {
                     "\(facts.dueBefore) due task\(facts.dueBefore == 1 ? "" : "s") of its type come\(facts.dueBefore == 1 ? "s" : "") before it."
                 )
             }
-            if sentences.count == 1 {
+            if sentences.count == 1, flow.isEmpty {
                 sentences.append(
                     "Nothing holds it in the database: it waits for a relay with a free place for its destination. Does one run, with a route for \(type)?"
                 )
             }
+            if sentences.count <= 2, let route { sentences.append(Self.limits(of: route)) }
         }
+        sentences += flow
         return ["Task \(id) is pending."] + sentences
+    }
+
+    private static func limits(of route: RoutePolicy) -> String {
+        let rate = route.rate.map { ", and at most \($0.text) (at once \($0.burst)) over all relays" } ?? ""
+        return "A relay sends at most \(route.concurrency) of its type at once to one destination\(rate)."
     }
 
     private var processing: [String] {

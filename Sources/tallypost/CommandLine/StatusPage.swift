@@ -9,6 +9,8 @@ struct StatusPage {
     let paused: [PausedRoute]
     /// Nil: no configuration was read, so nothing can be said about types without a route.
     let routedTypes: Set<String>?
+    /// What relays say of themselves.
+    var relays: [SignedRelay] = []
 
     /// One type's counts, in order of type.
     private var types: [(type: String, counts: [String: Int], oldest: Timestamp?)] {
@@ -64,6 +66,8 @@ struct StatusPage {
         text += "due now: \(overview.due)" + (oldestDueAge.map { ", the oldest for \($0.spoken)" } ?? "") + "\n"
         text += "finished in the last minute: " + finished.map { "\($0.count) \($0.status)" }.joined(separator: ", ") + "\n"
         text += "\n" + typesText + leasesText
+        let flow = FlowText(relays, now: overview.now).all
+        if !flow.isEmpty { text += "\nheld back\n" + flow.map { "  \(TextTable.printable($0))\n" }.joined() }
         let findings = findings
         text +=
             "\n"
@@ -162,6 +166,8 @@ struct StatusPage {
         }
         json.name("pausedRoutes")
         json.array { json in for route in paused { json.pausedRoute(route) } }
+        json.name("relays")
+        json.relays(relays)
         json.name("findings")
         json.array { json in for finding in findings { json.string(finding) } }
     }

@@ -193,7 +193,6 @@ extension Configuration {
         if !alerts.isEmpty { paths.append("alerts") }
         if retention != nil { paths.append("retention") }
         for (type, route) in routes.sorted(by: { $0.key < $1.key }) {
-            if route.rate != nil { paths.append("routes.\(type).rate") }
             if route.heartbeat != nil { paths.append("routes.\(type).heartbeatSeconds") }
             if route.longestWait != nil { paths.append("routes.\(type).maxWaitSeconds") }
             if route.batch != nil { paths.append("routes.\(type).batch") }

@@ -9,18 +9,11 @@ struct RouteConfiguration: Sendable {
         var wait: TimeSpan
     }
 
-    /// Requests per second, as a rate over a stretch of time.
-    struct Rate: Sendable, Equatable {
-        var count: Int
-        var per: TimeSpan
-    }
-
     var policy: RoutePolicy
     var wire: WireRoute
     /// Whether it names secrets; `wire` has them only where they were read.
     var isSigned = false
     var sla: TimeSpan?
-    var rate: Rate?
     var heartbeat: TimeSpan?
     var longestWait: TimeSpan?
     var batch: Batch?
@@ -30,7 +23,8 @@ struct RouteConfiguration: Sendable {
     static let keys = [
         "url", "secrets", "headers", "body", "format", "idempotencyKeyFormat", "timeoutSeconds", "maxAttempts", "retry",
         "deadline",
-        "sla", "lease", "concurrency", "rate", "heartbeatSeconds", "maxWaitSeconds", "whenFailed", "batch", "subscribers", "tls",
+        "sla", "lease", "concurrency", "rate", "burst", "heartbeatSeconds", "maxWaitSeconds", "whenFailed", "batch",
+        "subscribers", "tls",
     ]
 
     /// A route with the contract's defaults, as `--route TYPE=URL` makes it. Throws what is wrong with the URL.
@@ -52,7 +46,6 @@ struct RouteReader {
         readWire(fields, into: &route)
         readPolicy(fields, into: &route)
         if let sla = fields["sla"]?.duration() { route.sla = sla }
-        if let rate = fields["rate"] { route.rate = self.rate(rate) }
         route.heartbeat = fields["heartbeatSeconds"]?.seconds(1...86_400)
         route.longestWait = fields["maxWaitSeconds"]?.seconds(1...31_536_000)
         if let batch = fields["batch"]?.fields(["max", "wait"]) {
@@ -146,6 +139,10 @@ struct RouteReader {
             }
         }
         if let concurrency = fields["concurrency"]?.integer(1...5_000) { policy.concurrency = concurrency }
+        if let rate = fields["rate"] { policy.rate = self.rate(rate, burst: fields["burst"]) }
+        if let burst = fields["burst"], fields["rate"] == nil {
+            burst.report("goes with a rate; add rate: \"100/s\" or leave it out")
+        }
         if let whenFailed = fields["whenFailed"]?.word(RoutePolicy.WhenFailed.self) { policy.whenFailed = whenFailed }
         route.policy = policy
     }
@@ -182,14 +179,14 @@ struct RouteReader {
         return policy
     }
 
-    private func rate(_ node: ConfigurationNode) -> RouteConfiguration.Rate? {
+    private func rate(_ node: ConfigurationNode, burst: ConfigurationNode?) -> RateLimit? {
         guard let text = node.string("a rate such as \"100/s\"") else { return nil }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         let units: [Substring: TimeSpan] = ["s": .seconds(1), "m": .minutes(1), "h": .hours(1)]
-        guard parts.count == 2, let count = Int(parts[0]), count > 0, count <= 10_000_000, let per = units[parts[1]] else {
-            node.report("\"\(text)\" is no rate; write a number and /s, /m or /h, such as \"100/s\"")
+        guard parts.count == 2, let count = Int(parts[0]), (1...RateLimit.most).contains(count), let per = units[parts[1]] else {
+            node.report("\"\(text)\" is no rate; write a number from 1 to \(RateLimit.most) and /s, /m or /h, such as \"100/s\"")
             return nil
         }
-        return .init(count: count, per: per)
+        return RateLimit(count: count, per: per, burst: burst?.integer(1...RateLimit.most))
     }
 }

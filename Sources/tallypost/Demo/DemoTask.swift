@@ -4,7 +4,7 @@
 enum DemoTask: String, CaseIterable, Sendable {
     /// Every order has one; answered at once.
     case sendReceipt = "send-receipt"
-    /// Answered with 503 twice, then with 200.
+    /// Answered with 409 twice, then with 200. Not with 503: a destination where most requests fail is left alone for half a minute.
     case updateCRM = "update-crm"
     /// Answered after a second.
     case bookCourier = "book-courier"
@@ -15,7 +15,7 @@ enum DemoTask: String, CaseIterable, Sendable {
     var manner: String {
         switch self {
         case .sendReceipt: "answers at once"
-        case .updateCRM: "503 twice, then 200"
+        case .updateCRM: "409 twice, then 200"
         case .bookCourier: "takes a second"
         case .sendFax: "400, always"
         }

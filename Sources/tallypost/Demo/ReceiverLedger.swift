@@ -68,7 +68,7 @@ final class ReceiverLedger: Sendable {
             return Entry(status: 200, isRepeat: true)
         }
         guard task == .updateCRM else { return Entry(status: 200, isRepeat: false) }
-        let refused = try database.number("SELECT count(*) FROM requests WHERE key = ? AND status = 503", [.text(key)])
-        return Entry(status: refused < refusals ? 503 : 200, isRepeat: false)
+        let refused = try database.number("SELECT count(*) FROM requests WHERE key = ? AND status = 409", [.text(key)])
+        return Entry(status: refused < refusals ? 409 : 200, isRepeat: false)
     }
 }

@@ -13,6 +13,7 @@ final class FakeDesk: TaskDesk, SchemaKeeper {
     var overviewAnswer = Overview(lines: [], holders: [], finishedLastMinute: [:], due: 0, now: FakeDesk.now)
     var explanation: Explanation?
     var paused: [PausedRoute] = []
+    var relays: [SignedRelay] = []
     var migration: Result<MigrationReport, StoreError> = .success(MigrationReport(from: 0, to: 1, adopted: [], notes: []))
     var findings: [Finding] = []
 
@@ -48,6 +49,7 @@ final class FakeDesk: TaskDesk, SchemaKeeper {
     }
     func overview() throws(StoreError) -> Overview { overviewAnswer }
     func explain(id: Int64) throws(StoreError) -> Explanation? { explanation?.task.id == id ? explanation : nil }
+    func signedRelays() throws(StoreError) -> [SignedRelay] { relays }
     func pausedRoutes() throws(StoreError) -> [PausedRoute] { paused }
     func setPaused(_ paused: Bool, route type: String, by who: String, why: String) throws(StoreError) -> Bool {
         pauses.append("\(paused ? "pause" : "resume") \(type) by \(who): \(why)")

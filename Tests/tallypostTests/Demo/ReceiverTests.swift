@@ -17,7 +17,7 @@ struct ReceiverTests {
         let answers = try (1...4).map { try ledger.record(key: "crm-o_1", task: .updateCRM, attempt: $0) }
         #expect(
             answers == [
-                .init(status: 503, isRepeat: false), .init(status: 503, isRepeat: false), .init(status: 200, isRepeat: false),
+                .init(status: 409, isRepeat: false), .init(status: 409, isRepeat: false), .init(status: 200, isRepeat: false),
                 .init(status: 200, isRepeat: true),
             ])
     }

@@ -1,4 +1,5 @@
 import TallypostCore
+import TallypostDelivery
 
 /// `tallypost task explain`.
 struct TaskExplainCommand: Command {
@@ -22,8 +23,13 @@ struct TaskExplainCommand: Command {
     func run(in context: CommandContext) throws(CommandFailure) -> ExitCode {
         let (desk, configuration) = try context.openDesk(sources)
         guard let facts = try asking({ () throws(StoreError) in try desk.explain(id: id) }) else { throw .noTask(id) }
-        var sentences = ExplanationText(facts: facts).sentences
+        let relays = try asking { () throws(StoreError) in try desk.signedRelays() }
         let type = facts.task["type"]
+        let route = type.flatMap { configuration.routes[$0]?.policy }
+        let target = facts.task["target_url"]
+        let destination = target.map { try? CurlTargetParser().origin(of: $0) } ?? route?.origin
+        let flow = FlowText(relays, now: facts.now).about(type: type, destination: destination)
+        var sentences = ExplanationText(facts: facts, flow: flow, route: route).sentences
         if sources.file != nil, facts.task["status"] == TaskStatus.pending.rawValue, let type, configuration.routes[type] == nil {
             sentences.append(
                 "The configuration has no route for \(type): a relay that runs with it will set the task aside as failed.")
@@ -50,6 +56,8 @@ struct TaskExplainCommand: Command {
             json.integer(facts.dueBefore)
             json.name("pausedBecause")
             json.string(facts.pausedBecause)
+            json.name("relays")
+            json.relays(relays)
             json.name("sentences")
             json.array { json in for sentence in sentences { json.string(sentence) } }
         }
