@@ -52,7 +52,7 @@ func socketWish(
     _ socketContext: UnsafeMutableRawPointer?
 ) -> Int32 {
     guard let context = unsafe context else { return -1 }
-    let sockets = unsafe Unmanaged<SocketSet>.fromOpaque(context).takeUnretainedValue()
+    let shard = unsafe Unmanaged<CurlShard>.fromOpaque(context).takeUnretainedValue()
     let events: UInt32 =
         switch what {
         case CURL_POLL_IN: SocketSet.readable
@@ -60,13 +60,13 @@ func socketWish(
         case CURL_POLL_INOUT: SocketSet.readable | SocketSet.writable
         default: 0
         }
-    sockets.want(events, on: socket)
+    shard.want(events, on: socket)
     return 0
 }
 
 /// CURLMOPT_TIMERFUNCTION.
 func timerWish(_ multi: UnsafeMutableRawPointer?, _ milliseconds: Int, _ context: UnsafeMutableRawPointer?) -> Int32 {
     guard let context = unsafe context else { return -1 }
-    unsafe Unmanaged<CurlTimer>.fromOpaque(context).takeUnretainedValue().set(milliseconds: milliseconds)
+    unsafe Unmanaged<CurlShard>.fromOpaque(context).takeUnretainedValue().setTimer(milliseconds: milliseconds)
     return 0
 }

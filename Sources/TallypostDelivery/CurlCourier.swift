@@ -7,26 +7,29 @@ public import TallypostCore
 /// It belongs to the thread that made it. HTTP/1.1 only; no redirects, proxies, cookies or compression; total timeouts; the
 /// address guard is asked for every connection and again whenever one is used again. A request is written once at most.
 @safe public final class CurlCourier: CourierLoop {
-    /// CURLM; nil once closed.
-    private var multi: UnsafeMutableRawPointer?
+    /// Empty once closed.
+    private var shards: [CurlShard] = []
+    /// Which shard has the connections to a destination.
+    private var shardOf: [Origin: Int] = [:]
+    private var nextShard = 0
     private let sockets = SocketSet()
-    private let timer = CurlTimer()
     private let digest = KeyDigest()
     private var spans = SpanSource()
     private var rowHeaders = RowHeadersCache()
     private var allow: AllowList
     private var addressGuard: AddressGuard
     private var routes: [String: CompiledRoute]
-    private var active: [Transfer] = []
     private var idleCount = 0
     /// Answers to what was not sent at all.
     private var refusals: [Answer] = []
-    /// How many transfers libcurl counted as under way when it was last asked.
-    private var running: Int32 = 0
     private var head: [UInt8] = []
 
     /// Transfers kept for the next requests; each costs some 20 kB.
     static let mostIdle = 1_024
+    /// Multi handles; see ``CurlShard``.
+    private static let shardCount = 16
+    /// Destinations whose shard is remembered, at most. One that was forgotten opens new connections.
+    private static let mostDestinations = 4_096
 
     /// Takes the settings, or says what is wrong with them.
     public init(_ settings: CourierSettings) throws(CourierSettingsError) {
@@ -34,13 +37,8 @@ public import TallypostCore
         routes = try settings.compiled()
         allow = settings.allow
         addressGuard = AddressGuard(networks: settings.allow.networks, listeners: settings.ownListeners)
-        guard let multi = unsafe curl_multi_init() else { preconditionFailure("out of memory") }
-        unsafe self.multi = unsafe multi
-        unsafe curl_multi_set_socket(multi, socketWish, Unmanaged.passUnretained(sockets).toOpaque())
-        unsafe curl_multi_set_timer(multi, timerWish, Unmanaged.passUnretained(timer).toOpaque())
-        unsafe curl_multi_set_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
-        // Far above what is ever in flight: with fewer, connections are closed and opened all the time.
-        unsafe curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, Self.mostConnections())
+        let connections = Self.mostConnections()
+        shards = (0..<Self.shardCount).map { CurlShard(index: $0, sockets: sockets, connections: connections) }
     }
 
     deinit { close() }
@@ -69,18 +67,23 @@ public import TallypostCore
 
     /// Hands the request to libcurl; what may not be sent is answered as refused at the next collection.
     public func send(_ delivery: Delivery) {
-        guard let multi = unsafe multi else { preconditionFailure("the courier is closed") }
+        precondition(!shards.isEmpty, "the courier is closed")
         do {
             let transfer = try prepare(delivery)
-            transfer.index = active.count
-            active.append(transfer)
-            running += 1
-            let code = unsafe curl_multi_add_handle(multi, transfer.easy)
-            precondition(code == CURLM_OK, "curl_multi_add_handle: \(code.rawValue)")
+            shards[shard(of: delivery.origin)].start(transfer)
         } catch {
             refusals.append(
                 Answer(id: delivery.task.id, epoch: delivery.task.epoch, result: .refused(error.reason), duration: .zero))
         }
+    }
+
+    private func shard(of origin: Origin) -> Int {
+        if let index = shardOf[origin] { return index }
+        if shardOf.count >= Self.mostDestinations { shardOf.removeAll(keepingCapacity: true) }
+        let index = nextShard
+        nextShard = (nextShard + 1) % Self.shardCount
+        shardOf[origin] = index
+        return index
     }
 
     private func prepare(_ delivery: Delivery) throws(Refusal) -> Transfer {
@@ -121,32 +124,20 @@ public import TallypostCore
             answers.append(contentsOf: refusals)
             refusals.removeAll(keepingCapacity: true)
         }
-        guard let multi = unsafe multi else { return }
         let now = MonotonicTime.now()
-        var left: Int32 = 0
-        while let message = unsafe curl_multi_info_read(multi, &left) {
-            let code = unsafe curl_message_result(message)
-            let easy = unsafe message.pointee.easy_handle
-            var context: UnsafeMutableRawPointer?
-            unsafe curl_get_pointer(easy, CURLINFO_PRIVATE, &context)
-            guard let context = unsafe context else { preconditionFailure("a curl handle of nobody's") }
-            let transfer = unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
-            let result = transfer.result(of: code)
-            answers.append(
-                Answer(
-                    id: transfer.id, epoch: transfer.epoch, result: result, duration: now - transfer.started,
-                    wasOnClosedConnection: transfer.diedOnReuse(code)))
-            unsafe curl_multi_remove_handle(multi, easy)
-            retire(transfer)
+        for shard in shards where shard.hasAnswers {
+            shard.collect(
+                judge: { transfer, code in
+                    let result = transfer.result(of: code)
+                    answers.append(
+                        Answer(
+                            id: transfer.id, epoch: transfer.epoch, result: result, duration: now - transfer.started,
+                            wasOnClosedConnection: transfer.diedOnReuse(code)))
+                }, retire: retire)
         }
     }
 
     private func retire(_ transfer: Transfer) {
-        guard let last = active.popLast() else { preconditionFailure("an answer to nothing") }
-        if last !== transfer {
-            active[transfer.index] = last
-            last.index = transfer.index
-        }
         transfer.unload()
         if !transfer.route.isRetired && idleCount < Self.mostIdle {
             transfer.route.idle.append(transfer)
@@ -156,20 +147,17 @@ public import TallypostCore
 
     /// Gives back what it holds. Again is a no-op.
     public func close() {
-        guard let multi = unsafe multi else { return }
-        unsafe self.multi = nil
-        for transfer in active { unsafe curl_multi_remove_handle(multi, transfer.easy) }
-        active = []
+        shards = []
+        shardOf = [:]
         refusals = []
         for route in routes.values { route.idle = [] }
         idleCount = 0
-        unsafe curl_multi_cleanup(multi)
     }
 
     // MARK: CourierLoop
 
     /// Requests under way, and answers that wait to be collected.
-    public var inFlight: Int { active.count + refusals.count }
+    public var inFlight: Int { shards.reduce(refusals.count) { $0 + $1.active.count } }
 
     /// Has the wait end when that descriptor is readable.
     public func watch(_ descriptor: Int32) { sockets.watch(descriptor) }
@@ -179,36 +167,27 @@ public import TallypostCore
 
     /// Does the requests' I/O and sleeps, as ``CourierLoop`` says.
     public func wait(timeout: TimeSpan) -> [Int32] {
-        guard let multi = unsafe multi else { return [] }
+        guard !shards.isEmpty else { return [] }
         var now = MonotonicTime.now()
-        // First what was sent since the last wait: it is written here.
-        unsafe runTimer(multi, at: now)
-        var patience = timer.remaining(at: now, atMost: timeout)
-        if hasAnswers { patience = .zero }
+        var patience = refusals.isEmpty ? timeout : .zero
+        for shard in shards {
+            // First what was sent since the last wait: it is written here.
+            shard.runTimer(at: now)
+            patience = shard.hasAnswers ? .zero : shard.patience(at: now, atMost: patience)
+        }
         var fired: [Int32] = []
         let count = sockets.wait(milliseconds: Self.milliseconds(patience))
         for index in 0..<count {
             let (descriptor, ready) = sockets.ready(index)
             switch ready {
             case .watched: fired.append(descriptor)
-            case .curl(let flags): unsafe curl_multi_socket_action(multi, descriptor, flags, &running)
+            case .curl(let shard, let flags): shards[shard].act(on: descriptor, flags: flags)
             case .unwanted: break
             }
         }
         now = MonotonicTime.now()
-        unsafe runTimer(multi, at: now)
+        for shard in shards { shard.runTimer(at: now) }
         return fired
-    }
-
-    private var hasAnswers: Bool { !refusals.isEmpty || Int(running) < active.count }
-
-    private func runTimer(_ multi: UnsafeMutableRawPointer, at now: Instant) {
-        // libcurl may ask to be called again at once, several times over.
-        var rounds = 0
-        while rounds < 4, timer.takeIfDue(at: now) {
-            unsafe curl_multi_socket_action(multi, -1, 0, &running)
-            rounds += 1
-        }
     }
 
     /// Rounded up, so that a wait does not end just before what it waits for.

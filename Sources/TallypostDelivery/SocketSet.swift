@@ -12,8 +12,8 @@ import Glibc
     enum Ready {
         /// A descriptor that was watched.
         case watched
-        /// One of libcurl's, with its flags of `curl_multi_socket_action`.
-        case curl(flags: Int32)
+        /// One of libcurl's, with its shard and its flags of `curl_multi_socket_action`.
+        case curl(shard: Int, flags: Int32)
         /// One that nobody wants now.
         case unwanted
     }
@@ -22,6 +22,8 @@ import Glibc
 
     private struct State {
         var owner = Owner.nobody
+        /// Whose socket it is, if libcurl's.
+        var shard: UInt8 = 0
         /// Events that libcurl waits for; 0: none.
         var wanted: UInt32 = 0
         /// Events under which it stands in the set; 0: it does not.
@@ -61,9 +63,10 @@ import Glibc
     }
 
     /// libcurl waits for these events on a socket of its own; 0: for none any more.
-    func want(_ events: UInt32, on socket: Int32) {
+    func want(_ events: UInt32, on socket: Int32, for shard: Int) {
         reserve(socket)
         let index = Int(socket)
+        states[index].shard = UInt8(truncatingIfNeeded: shard)
         states[index].wanted = events
         if states[index].registered == events { return }
         if events == 0 {
@@ -115,7 +118,7 @@ import Glibc
                 if state.registered != 0 { register(0, socket) }
                 return (socket, .unwanted)
             }
-            return (socket, .curl(flags: Self.flags(unsafe event.events)))
+            return (socket, .curl(shard: Int(state.shard), flags: Self.flags(unsafe event.events)))
         }
     }
 

@@ -23,7 +23,7 @@ extension PostgresStore {
         // What was settled just now may have freed its key: known only when it is written, so the settlement goes first.
         var settled: [Result<[PostgresResult], StoreError>] = []
         var looking = TimeSpan.zero
-        if sweeps, !request.thorough, !lastClaimWasFull, hintedKeys.isEmpty, !keyWalk.isUnderWay {
+        if sweeps, hasLookedRound, !request.thorough, !lastClaimWasFull, hintedKeys.isEmpty, !keyWalk.isUnderWay {
             let quick = try claimQuickly(request, demands, settling: groups, at: started)
             if let batch = quick.batch { return (quick.settled, batch) }
             settled = quick.settled
@@ -37,7 +37,10 @@ extension PostgresStore {
             results.removeFirst(pending)
             let seen = try results.removeFirst().get()
             learnHeads(seen[0])
-            if sweeps { try learnLanes(seen[1]) }
+            if sweeps {
+                try learnLanes(seen[1])
+                hasLookedRound = true
+            }
             looking = visitTook
         }
         let plan = ClaimPlan(request, demands, lanes, open: openLanes, keys: hintedKeys, marksApply: !sweeps, turn: &keyTurn)

@@ -20,6 +20,8 @@ public final class PostgresStore: TaskStore {
     var sweepPace = Pace()
     var expiryPace = Pace()
     var lastClaimWasFull = false
+    /// Whether this connection has seen every lane and key once: before, a claim would not know whose turn it is.
+    var hasLookedRound = false
     /// How long the last visit took, the way to the server and back not counted.
     var visitTook = TimeSpan.zero
     /// The quickest visit of this connection: the way there and back.
@@ -109,6 +111,7 @@ public final class PostgresStore: TaskStore {
         sweepPace = Pace()
         expiryPace = Pace()
         lastClaimWasFull = false
+        hasLookedRound = false
     }
 
     /// Runs transactions, with the release of the idle guard before them when that is due. A connection that broke is dropped.

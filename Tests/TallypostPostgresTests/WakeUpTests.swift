@@ -114,14 +114,37 @@ import Testing
         try open.execute("COMMIT")
     }
 
-    @Test func `a store gives the guard back while it works, so that inserts notify nobody`() throws {
+    @Test func `a store gives the guard back while a flood lasts, so that inserts notify nobody; not for a trickle`() throws {
         let database = try PostgresFixture()
         let store = try database.makeStore()
         try settleDown(store)
-        try database.insert([["type": "mail"], ["type": "mail"]])
-        let task = try #require(try store.claim("mail", limit: 1).first)
-        _ = try store.settle(task.completed)
+        try database.insert(["type": "mail"])
+        _ = try store.settle(try store.claim("mail").map(\.completed))
+        #expect(try holders(database) == "1")
+        try database.insert((0..<20).map { _ in ["type": "mail"] })
+        _ = try store.settle(try store.claim("mail", limit: 10).map(\.completed))
         #expect(try holders(database) == "0")
+    }
+
+    @Test func `news of a lane or a key that nobody knew is followed to it`() throws {
+        let database = try PostgresFixture()
+        let store = try database.makeStore()
+        _ = try store.claim("mail")
+        try settleDown(store)
+        for row: [String: ColumnValue] in [
+            ["type": "mail", "priority": 7], ["type": "mail", "ordering_key": "k"], ["type": "mail"],
+        ] {
+            let id = try database.insert(row)
+            #expect(try store.waitForWork(timeout: .seconds(20), interrupt: -1))
+            #expect(try store.claim("mail").map(\.id) == [id])
+        }
+        // Beside work of a lane that is known, what is not known yet is told of by the survey.
+        _ = try database.insert([["type": "mail"], ["type": "mail", "priority": 9], ["type": "mail", "ordering_key": "l"]])
+        #expect(try store.waitForWork(timeout: .seconds(20), interrupt: -1))
+        #expect(try store.claim("mail").count == 1)
+        #expect(try store.survey().mayHaveDue)
+        #expect(try store.claim("mail").count == 2)
+        #expect(try !store.survey().mayHaveDue)
     }
 
     @Test func `what is due tomorrow wakes nobody today`() throws {
