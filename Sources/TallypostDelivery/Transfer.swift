@@ -53,6 +53,8 @@ import TallypostCore
     static let longestBody = 65_536
     /// Bytes of an answer's status lines and headers, those of interim answers included.
     static let longestHead = 65_536
+    /// Bytes read at a time, at most.
+    private static let readSize = 4_096
     /// A connection that takes longer is given up, however long the request may take.
     static let connectTimeout = TimeSpan.seconds(10)
     /// A connection idle for longer is not used again: the longer it was idle, the likelier the peer is just closing it.
@@ -102,6 +104,8 @@ import TallypostCore
         unsafe curl_set_long(easy, CURLOPT_NETRC, 0)
         unsafe curl_set_long(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
         unsafe curl_set_long(easy, CURLOPT_POST, 1)
+        // libcurl would keep 16 kB for every request in flight; answers are short.
+        unsafe curl_set_long(easy, CURLOPT_BUFFERSIZE, Self.readSize)
         unsafe curl_set_pointer(easy, CURLOPT_HTTPHEADER, list)
         unsafe curl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText)
         unsafe curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Int(Self.connectTimeout.milliseconds))

@@ -16,6 +16,7 @@ extension PostgresStore {
         let sweeps =
             request.thorough || (sweepPace.allows(started) && (!lastClaimWasFull || started - sweptAt > .milliseconds(100)))
         let demands = Dictionary(request.demands.map { ($0.type, $0) }, uniquingKeysWith: { first, _ in first })
+        keys.takeDue(at: databaseNow())
         for type in demands.keys {
             let usual = Lane(type: type, priority: 0)
             if lanes[usual] == nil { lanes[usual] = .start }
@@ -23,33 +24,37 @@ extension PostgresStore {
         // What was settled just now may have freed its key: known only when it is written, so the settlement goes first.
         var settled: [Result<[PostgresResult], StoreError>] = []
         var looking = TimeSpan.zero
-        if sweeps, hasLookedRound, !request.thorough, !lastClaimWasFull, hintedKeys.isEmpty, !keyWalk.isUnderWay {
+        if sweeps, hasLookedRound, !request.thorough, !lastClaimWasFull, !keys.mayHaveDue {
             let quick = try claimQuickly(request, demands, settling: groups, at: started)
             if let batch = quick.batch { return (quick.settled, batch) }
             settled = quick.settled
         }
-        if sweeps || keyWalk.isUnderWay {
+        // Keys are looked for when sweeps are too dear, too: new tasks of theirs are found by their ids.
+        if sweeps || keys.walk.isUnderWay || hasNews || started - lookedAt > .milliseconds(100) {
+            hasNews = false
+            lookedAt = started
+            let keySteps = keySteps(thorough: request.thorough)
             var asked = settled.isEmpty ? groups : []
             let pending = asked.count
-            asked.append([keyWalkStep()] + (sweeps ? [step("open_lanes")] : []))
+            asked.append(keySteps + (sweeps ? [step("open_lanes")] : []))
             var results = try run(asked)
             settled += results.prefix(pending)
             results.removeFirst(pending)
             let seen = try results.removeFirst().get()
-            learnHeads(seen[0])
+            learnKeys(seen[...], keySteps)
             if sweeps {
-                try learnLanes(seen[1])
+                try learnLanes(seen[keySteps.count])
                 hasLookedRound = true
             }
-            looking = visitTook
+            if keySteps.count == 1 { looking = visitTook }
         }
-        let plan = ClaimPlan(request, demands, lanes, open: openLanes, keys: hintedKeys, marksApply: !sweeps, turn: &keyTurn)
+        let plan = ClaimPlan(request, demands, lanes, open: openLanes, keys: keys.hinted, marksApply: !sweeps, turn: &keyTurn)
         var asked = settled.isEmpty ? groups : []
         let pending = asked.count
         if let heads = plan.heads { asked.append([headsStep(heads, plan.keys, request)]) }
         if !plan.lanes.isEmpty { asked.append([lanesStep(plan, request)]) }
         var tasks: [ClaimedTask] = []
-        var keysAreLeft = keyWalk.isUnderWay
+        var keysAreLeft = keys.walk.isUnderWay
         if !asked.isEmpty {
             var results = try run(asked)
             settled += results.prefix(pending)
@@ -77,7 +82,7 @@ extension PostgresStore {
 
     /// One round trip, for a store at rest: what is due in the lanes that are known. After news nothing else is asked, and the
     /// survey that follows finds what else there is; without news the look goes round the table in the same visit. No batch
-    /// when news led to nothing: it was of a lane or a key that is not known yet.
+    /// when there is more to ask about: a lane or a key that was not known yet.
     private func claimQuickly(
         _ request: ClaimRequest, _ demands: [String: ClaimRequest.Demand], settling groups: [[PostgresConnection.Step]],
         at started: Instant
@@ -86,7 +91,8 @@ extension PostgresStore {
         hasNews = false
         let plan = ClaimPlan(request, demands, lanes, open: openLanes, keys: [], marksApply: false, turn: &keyTurn)
         guard !plan.lanes.isEmpty else { return ([], nil) }
-        let looksAround = followsNews ? [] : [[keyWalkStep(), step("open_lanes")]]
+        let keySteps = keySteps(thorough: false)
+        let looksAround = followsNews ? [] : [keySteps + [step("open_lanes")]]
         var results = try run(groups + [lanesStep(plan, request)].map { [$0] } + looksAround)
         let settled = Array(results.prefix(groups.count))
         results.removeFirst(groups.count)
@@ -95,15 +101,17 @@ extension PostgresStore {
         var isLeft = false
         if !followsNews {
             let knew = Set(lanes.keys)
+            lookedAt = started
             // Tasks that are leased already must reach the caller, whatever else fails.
             if let seen = try? results.removeFirst().get() {
-                learnHeads(seen[0])
-                try learnLanes(seen[1])
+                learnKeys(seen[...], keySteps)
+                try learnLanes(seen[keySteps.count])
             }
-            isLeft = !hintedKeys.isEmpty || keyWalk.isUnderWay || !openLanes.isSubset(of: knew)
+            isLeft = keys.mayHaveDue || !openLanes.isSubset(of: knew)
+            if isLeft, tasks.isEmpty { return (settled, nil) }
         }
         sweptAt = started
-        sweepPace.took(visitTook, rows: tasks.count, at: Moment.now())
+        if followsNews || keySteps.count == 1 { sweepPace.took(visitTook, rows: tasks.count, at: Moment.now()) }
         return (settled, finish(tasks, request, plan, keysAreLeft: isLeft))
     }
 
@@ -154,29 +162,27 @@ extension PostgresStore {
 
     // MARK: Ordering keys
 
-    func keyWalkStep() -> PostgresConnection.Step {
-        let cursor = keyWalk.cursor
-        return step("key_heads") {
+    /// What is asked of the keys beside anything else.
+    func keySteps(thorough: Bool) -> [PostgresConnection.Step] {
+        let (newest, cursor) = (keys.newestID, keys.walk.cursor)
+        let new = step("new_keys") {
+            $0.append(Int(newest))
+            $0.append(Self.keysPerWalk)
+        }
+        guard thorough || keys.walks(at: Moment.now()) else { return [new] }
+        let walk = step("key_heads") {
             $0.append(cursor)
             $0.append(Self.keysPerWalk)
         }
+        return [new, walk]
     }
 
-    /// Hints at the keys whose head is due and free, and moves the walk on.
-    func learnHeads(_ result: PostgresResult) {
-        keyWalk.begin()
-        for row in 0..<result.rowCount {
-            guard let type = result.text(row, 1), let runAt = result.time(row, 2), let now = result.time(row, 4) else { continue }
-            keyWalk.saw(type)
-            guard result.integer(row, 3) == 1 else { continue }
-            if runAt > now {
-                keyWalk.saw(due: runAt)
-            } else if hintedKeys.count < Self.mostRememberedKeys, let key = result.text(row, 0) {
-                hintedKeys.insert(key)
-            }
-        }
-        let isFull = result.rowCount >= Self.keysPerWalk
-        keyWalk.moved(to: isFull ? result.text(result.rowCount - 1, 0) : nil)
+    /// Takes the answers to ``keySteps(thorough:)``, which come first.
+    func learnKeys(_ results: ArraySlice<PostgresResult>, _ steps: [PostgresConnection.Step]) {
+        guard let new = results.first else { return }
+        keys.learnNew(new)
+        guard steps.count > 1 else { return }
+        keys.learnHeads(results[results.startIndex + 1], limit: Self.keysPerWalk, took: visitTook, at: Moment.now())
     }
 
     private func headsStep(_ heads: ClaimPlan.Heads, _ keys: [String], _ request: ClaimRequest) -> PostgresConnection.Step {
@@ -205,8 +211,8 @@ extension PostgresStore {
                 claimed.count >= heads.limit || claimed.reduce(0) { $0 + ($1.payload?.count ?? 0) } >= Self.bytesPerClaim
                 || heads.limits.contains { counts[$0.type, default: 0] >= $0.limit }
             // Cut short, the others keep their hint. Else they have nothing due: whatever changes that hints anew.
-            hintedKeys.subtract(isCut ? claimed.compactMap(\.orderingKey) : plan.keys)
-            return !hintedKeys.isEmpty
+            keys.forget(isCut ? claimed.compactMap(\.orderingKey) : plan.keys)
+            return !keys.hinted.isEmpty
         case .failure(let error):
             // Another relay took a task of one of these keys at the same moment: the database has refused the second. Ask again.
             guard error.code == "23505" else { throw error }

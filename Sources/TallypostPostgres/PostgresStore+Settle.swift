@@ -67,7 +67,12 @@ extension PostgresStore {
     private func noteKeys(of outcomes: [Outcome]) {
         guard !keyOfClaimed.isEmpty else { return }
         for outcome in outcomes {
-            if let key = keyOfClaimed.removeValue(forKey: outcome.id) { hintedKeys.insert(key) }
+            guard let key = keyOfClaimed.removeValue(forKey: outcome.id) else { continue }
+            let now = databaseNow()
+            switch outcome.change {
+            case .retry(let delay, _, _), .released(let delay): keys.expect(key, at: now + delay, now: now)
+            default: keys.hint(key)
+            }
         }
     }
 

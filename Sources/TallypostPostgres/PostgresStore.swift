@@ -28,9 +28,7 @@ public final class PostgresStore: TaskStore {
     private var quickestVisit = TimeSpan(nanoseconds: .max)
 
     // Ordering keys.
-    var keyWalk = KeyWalk()
-    /// Keys that may have a new head.
-    var hintedKeys: Set<String> = []
+    var keys = KeyScout()
     /// The key of each keyed task that was claimed here and is not settled yet.
     var keyOfClaimed: [Int64: String] = [:]
     /// Whether the odd one of a batch goes to the keys.
@@ -46,6 +44,8 @@ public final class PostgresStore: TaskStore {
     /// How long to wait before the guard is tried again.
     var guardWait = PostgresStore.shortestGuardWait
     var sweptAt = Instant(nanoseconds: .min)
+    /// When lanes and keys were last looked for.
+    var lookedAt = Instant(nanoseconds: .min)
     /// One moment on both clocks.
     var clock: (database: Timestamp, here: Instant)?
 
@@ -75,8 +75,8 @@ public final class PostgresStore: TaskStore {
     static let mostIdleLanes = 64
     /// Bytes of payload that one claim fetches, near enough: one row may go beyond.
     static let bytesPerClaim = 8 << 20
-    /// Keys that one walk visits, at most.
-    static let keysPerWalk = 256
+    /// Keys that one step of a walk visits, at most.
+    static let keysPerWalk = 512
     /// Keyed tasks remembered until they are settled, at most; beyond it successors wait for the walk.
     static let mostRememberedKeys = 100_000
 
@@ -94,16 +94,17 @@ public final class PostgresStore: TaskStore {
         let connection = try PostgresConnection(url: url, statements: StatementLibrary.statements, keepsSession: !pollOnly)
         try SchemaVersion.require(on: connection)
         if !pollOnly { _ = try connection.run([.init(name: "session_settings"), .init(name: "listen")]) }
+        let newest = try connection.run([.init(name: "newest_keyed", binary: true)])[0]
         link = connection
+        keys = KeyScout(newestID: newest.integer(0, 0) ?? 0)
     }
 
     /// Gives back what it holds. Again is a no-op.
     public func close() {
         link = nil
         lanes = [:]
-        keyWalk = KeyWalk()
+        keys = KeyScout()
         openLanes = []
-        hintedKeys = []
         keyOfClaimed = [:]
         lockedRows = []
         quickestVisit = TimeSpan(nanoseconds: .max)
@@ -220,20 +221,21 @@ public final class PostgresStore: TaskStore {
                 $0.append(known.map { Optional($0.type) })
                 $0.append(known.map(\.priority))
             },
-            step("paused_routes"), keyWalkStep(),
+            step("paused_routes"),
         ]
-        let answers = try run([look] + (sign.map { [[signStep($0)]] } ?? []))
+        let keySteps = keySteps(thorough: false)
+        let answers = try run([look + keySteps] + (sign.map { [[signStep($0)]] } ?? []))
         let results = try answers[0].get()
         try learnLanes(results[0])
         let (due, paused) = (results[1], results[2])
-        learnHeads(results[3])
+        learnKeys(results[3...], keySteps)
         let now = due.time(0, 1) ?? databaseNow()
         clock = (now, Moment.now())
-        let next = (keyWalk.due.filter { $0 > now } + [due.time(0, 0)].compactMap { $0 }).min()
+        let next = [keys.nextDue(after: now), due.time(0, 0)].compactMap { $0 }.min()
         return Survey(
-            types: Set(openLanes.map(\.type)).union(keyWalk.types).sorted(),
+            types: Set(openLanes.map(\.type)).union(keys.walk.types).sorted(),
             paused: (0..<paused.rowCount).compactMap { paused.text($0, 0) }, nextDue: next, now: now,
-            mayHaveDue: !hintedKeys.isEmpty || keyWalk.isUnderWay || !openLanes.isSubset(of: known),
+            mayHaveDue: keys.mayHaveDue || !openLanes.isSubset(of: known),
             liveRelays: sign == nil ? nil : Int(try answers[1].get()[0].integer(0, 0) ?? 1))
     }
 

@@ -173,6 +173,11 @@ CREATE INDEX IF NOT EXISTS pending_tasks_due ON pending_tasks (type, priority, r
 CREATE INDEX IF NOT EXISTS pending_tasks_key_order ON pending_tasks (ordering_key, id)
     WHERE holds_key AND ordering_key IS NOT NULL;
 
+-- New tasks with a key: what was inserted since the last look, however many keys wait. On an expression, so that no plan takes
+-- the primary key instead, which holds every other row too.
+CREATE INDEX IF NOT EXISTS pending_tasks_keyed ON pending_tasks ((id + 0))
+    WHERE dispatchable AND ordering_key IS NOT NULL;
+
 -- One task of a key in flight: the database itself refuses a second, whatever a relay believes.
 CREATE UNIQUE INDEX IF NOT EXISTS pending_tasks_key_in_flight ON pending_tasks (in_flight_key)
     WHERE in_flight_key IS NOT NULL;
