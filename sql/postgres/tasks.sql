@@ -61,7 +61,7 @@ FROM due WHERE t.id = ANY (ARRAY[due.id])
 RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.payload::text, t.idempotency_key::text, t.subject::text,
     t.target_url::text, t.headers::text, t.run_at::timestamptz, t.created_at::timestamptz, t.deadline_at::timestamptz, t.priority,
     t.ordering_key::text, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
-    t.signal_token::text, t.traceparent::text, t.checkpoint::text
+    CASE WHEN t.wait_for_signal THEN t.signal_token::text END, t.traceparent::text, t.checkpoint::text
 
 -- name: key_heads
 -- The first task of each of at most $2 ordering keys from key $1 on, and whether it could be claimed were it due. One step in
@@ -117,7 +117,7 @@ FROM due WHERE t.id = ANY (ARRAY[due.id])
 RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.payload::text, t.idempotency_key::text, t.subject::text,
     t.target_url::text, t.headers::text, t.run_at::timestamptz, t.created_at::timestamptz, t.deadline_at::timestamptz, t.priority,
     t.ordering_key::text, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
-    t.signal_token::text, t.traceparent::text, t.checkpoint::text
+    CASE WHEN t.wait_for_signal THEN t.signal_token::text END, t.traceparent::text, t.checkpoint::text
 
 -- name: record_attempts
 -- Attempts of tasks whose lease still holds: $1 ids, $2 epochs, $3 numbers, $4 durations in milliseconds, $5 HTTP statuses,
