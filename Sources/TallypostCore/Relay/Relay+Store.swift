@@ -57,10 +57,13 @@ extension Relay {
         }
         swap(&order.pauses, &pauses)
         let isFull = outcomes.count >= limits.settleBatch / 2
-        let isOld = !outcomes.isEmpty && now - oldestOutcomeAt >= limits.settleWithin
+        let isOld = !outcomes.isEmpty && now - oldestOutcomeAt >= outcomePatience
         if isFull || isOld || phase != .running || !order.isEmpty { takeOutcomes(into: &order) }
         return order
     }
+
+    /// How long an outcome waits for company.
+    var outcomePatience: TimeSpan { isHungry && !settlesKeyed ? limits.settleWithinBacklog : limits.settleWithin }
 
     /// Nothing in hand, nothing to write, nothing known to be due.
     private var isIdle: Bool { !isHungry && held.isEmpty && outcomes.isEmpty && inFlight == 0 && drainProof == .none }

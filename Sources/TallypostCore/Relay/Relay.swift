@@ -211,7 +211,7 @@ public struct Relay: Sendable {
             if wantsSurvey { wake = min(wake, surveyAt) }
             if drains, proveAt > now { wake = min(wake, proveAt) }
         }
-        if !outcomes.isEmpty { wake = min(wake, oldestOutcomeAt + limits.settleWithin) }
+        if !outcomes.isEmpty { wake = min(wake, oldestOutcomeAt + outcomePatience) }
         wake = min(wake, lockedUntil)
         switch store {
         case .closed(let tryAt): wake = tryAt

@@ -6,6 +6,8 @@ public struct RelayLimits: Sendable {
     public var settleBatch = 500
     /// An outcome waits at most so long for company.
     public var settleWithin = TimeSpan.milliseconds(3)
+    /// The same while a backlog is being worked off: fuller transactions, fewer commits. Not for tasks that hold a key.
+    public var settleWithinBacklog = TimeSpan.milliseconds(12)
     /// Outcomes whose rows somebody has locked are tried again after this.
     public var lockedWait = TimeSpan.seconds(1)
     /// Tasks held in memory, at most.
