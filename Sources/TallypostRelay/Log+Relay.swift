@@ -30,6 +30,14 @@ extension Log {
             error(
                 "no route for a type in the table: its tasks are set aside as failed",
                 ["type": type, "mend": "add routes.\(type) to the configuration"])
+        case .purged(let count): info("tasks that ended long ago were removed", ["count": String(count)])
+        case .purgeFailed(let error, let wait):
+            warning(
+                "retention cannot remove what ended long ago",
+                [
+                    "error": error.description, "retry_after_s": String(wait.milliseconds / 1_000),
+                    "mend": "run `tallypost doctor`, or set retention: \"never\"",
+                ])
         case .memoryBound(let tasks, let bytes):
             warning(
                 "memory bound reached: nothing is claimed until some of it is sent",

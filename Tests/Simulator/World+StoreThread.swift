@@ -94,6 +94,13 @@ extension World {
             case .expired(let limit): run.report.expired = try store.expiredLeases(limit: limit)
             case .survey: run.report.survey = try store.survey()
             case .leases: run.report.leaseEnd = try store.earliestLeaseEnd()
+            case .purge(let policy):
+                do throws(StoreError) {
+                    run.report.purge = .success(try store.purge(policy))
+                } catch {
+                    if error.kind == .connection { throw error }
+                    run.report.purge = .failure(error)
+                }
             }
         } catch {
             run.error = error
@@ -112,6 +119,7 @@ extension World {
             case .claim(let request): _ = tables.claim(request, now: now, &precise)
             case .sweep(let limit): _ = tables.sweep(limit: limit, now: now)
             case .pause(let type, let reason): if tables.paused[type] == nil { tables.paused[type] = reason }
+            case .purge(let policy): _ = tables.purge(policy, now: now)
             case .open, .expired, .survey, .leases: break
             }
         }

@@ -20,20 +20,22 @@ final class RelayBench {
     /// While set, orders are not carried out but kept; see ``releaseStore()``.
     var holdsStore = false
     private var heldOrder: StoreOrder?
+    /// While set, retention fails with it.
+    var purgeFault: StoreError?
 
     static let fast = Origin(scheme: "http", host: "fast", port: 80)
     static let slow = Origin(scheme: "http", host: "slow", port: 80)
 
     init(
         _ routes: [RoutePolicy], database: MemoryDatabase = MemoryDatabase(), name: String = "relay-a", drains: Bool = false,
-        limits: RelayLimits = RelayLimits()
+        limits: RelayLimits = RelayLimits(), retention: RetentionPolicy = RetentionPolicy()
     ) {
         self.database = database
         store = MemoryStore(database)
         now = Instant(nanoseconds: 1_000_000_000)
         relay = Relay(
             name: name, routes: Dictionary(uniqueKeysWithValues: routes.map { ($0.type, $0) }), parser: PlainTargetParser(),
-            drains: drains, seed: 1, limits: limits)
+            drains: drains, retention: retention, seed: 1, limits: limits)
         tell(.tick)
     }
 
@@ -112,6 +114,8 @@ final class RelayBench {
         tell(.reconfigured(Dictionary(uniqueKeysWithValues: routes.map { ($0.type, $0) })))
     }
 
+    func retain(_ policy: RetentionPolicy) { tell(.retentionChanged(policy)) }
+
     /// Carries out the order that was held back.
     func releaseStore() {
         holdsStore = false
@@ -157,6 +161,9 @@ final class RelayBench {
             if order.expiredLimit > 0 { report.expired = try store.expiredLeases(limit: order.expiredLimit) }
             if order.surveys { report.survey = try store.survey() }
             if order.asksLeases { report.leaseEnd = try store.earliestLeaseEnd() }
+            if let policy = order.retention {
+                if let purgeFault { report.purge = .failure(purgeFault) } else { report.purge = .success(try store.purge(policy)) }
+            }
         } catch { return .storeFailed(error, order) }
         return .storeDone(report)
     }

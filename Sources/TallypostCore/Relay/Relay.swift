@@ -72,6 +72,7 @@ public struct Relay: Sendable {
     /// When a drain looks again whether it is done.
     var proveAt = Instant(nanoseconds: .min)
     var toldOfBound = false
+    var retention: RetentionState
 
     enum Phase: Sendable, Equatable {
         case running
@@ -103,16 +104,18 @@ public struct Relay: Sendable {
     ///   - name: `leased_by`, different for every process.
     ///   - routes: by task type.
     ///   - drains: finish when nothing is due or in flight.
+    ///   - retention: how long tasks that have ended are kept.
     ///   - seed: of the jitter.
     public init(
-        name: String, routes: [String: RoutePolicy], parser: any TargetParser, drains: Bool = false, seed: UInt64,
-        limits: RelayLimits = RelayLimits()
+        name: String, routes: [String: RoutePolicy], parser: any TargetParser, drains: Bool = false,
+        retention: RetentionPolicy = RetentionPolicy(), seed: UInt64, limits: RelayLimits = RelayLimits()
     ) {
         self.name = name
         self.routes = routes
         self.parser = parser
         self.drains = drains
         self.limits = limits
+        self.retention = RetentionState(policy: retention)
         random = RandomSource(seed: seed)
         backoff = limits.shortestBackoff
     }
@@ -146,6 +149,7 @@ public struct Relay: Sendable {
         case .answered(let answers): for answer in answers { take(answer, at: now) }
         case .stopRequested(let span): stop(within: span, at: now)
         case .reconfigured(let routes): reconfigure(routes)
+        case .retentionChanged(let policy): retain(policy, at: now)
         }
         advance(at: now)
     }
@@ -162,7 +166,7 @@ public struct Relay: Sendable {
         var wake = Instant.distantFuture
         // A relay that stops claims nothing, looks at nothing and does no chores: these times would only keep it awake.
         if phase == .running {
-            wake = choresAt
+            wake = min(choresAt, purgeWake)
             if !isHungry { wake = min(wake, nextDueAt, lookAt) }
             if wantsSurvey { wake = min(wake, surveyAt) }
             if drains, proveAt > now { wake = min(wake, proveAt) }
@@ -251,6 +255,8 @@ public struct RelayTally: Sendable, Equatable {
     public var recovered = 0
     /// Rows claimed.
     public var claimed = 0
+    /// Tasks removed because retention said so.
+    public var purged = 0
 
     /// Nothing yet.
     public init() {}
