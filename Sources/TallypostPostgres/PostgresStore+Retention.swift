@@ -1,8 +1,8 @@
 public import TallypostCore
 
 extension PostgresStore {
-    /// Rows that one step removes, at most, and how long it should take.
-    static let purgeWalk = PurgeWalk(most: 2_000, target: .milliseconds(20))
+    /// Rows that one step removes, at most, and how long it should take: a task that comes meanwhile waits for it.
+    static let purgeWalk = PurgeWalk(most: 2_000, target: .milliseconds(5))
     /// SQLSTATE query_canceled: `statement_timeout` was up.
     private static let queryCancelled = "57014"
 

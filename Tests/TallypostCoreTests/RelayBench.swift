@@ -117,8 +117,8 @@ final class RelayBench {
     func retain(_ policy: RetentionPolicy) { tell(.retentionChanged(policy)) }
 
     /// Carries out the order that was held back.
-    func releaseStore() {
-        holdsStore = false
+    func releaseStore(andHold: Bool = false) {
+        holdsStore = andHold
         guard let order = heldOrder else { return }
         heldOrder = nil
         tell(carryOut(order))
@@ -162,7 +162,7 @@ final class RelayBench {
             if order.surveys { report.survey = try store.survey() }
             if order.asksLeases { report.leaseEnd = try store.earliestLeaseEnd() }
             if let policy = order.retention {
-                if let purgeFault { report.purge = .failure(purgeFault) } else { report.purge = .success(try store.purge(policy)) }
+                report.purge = if let purgeFault { .failure(purgeFault) } else { .success(try store.purge(policy)) }
             }
         } catch { return .storeFailed(error, order) }
         return .storeDone(report)

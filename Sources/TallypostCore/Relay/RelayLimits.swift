@@ -37,10 +37,6 @@ public struct RelayLimits: Sendable {
     /// The lease for rows that will not be sent at all (unknown types).
     public var setAsideLease = TimeSpan.seconds(60)
 
-    /// With nothing to do for so long, retention makes steps between the chores too …
-    public var quietSpan = TimeSpan.seconds(1)
-    /// … with a rest between two.
-    public var purgeRest = TimeSpan.milliseconds(50)
     /// When retention is tried again that the database refuses.
     public var purgeRetry = TimeSpan.minutes(10)
     /// What retention removed is told no more often than this.

@@ -70,7 +70,9 @@ struct RelayService {
     }
 
     /// Another configuration, or nil with the reason logged: the old one stays in force.
-    private func reload(_ courier: CurlCourier, database: DatabaseURL) -> (routes: [String: RoutePolicy], retention: RetentionPolicy)? {
+    private func reload(
+        _ courier: CurlCourier, database: DatabaseURL
+    ) -> (routes: [String: RoutePolicy], retention: RetentionPolicy)? {
         do throws(ConfigurationError) {
             let configuration = try Configuration.load(sources)
             guard configuration.database == database else {
