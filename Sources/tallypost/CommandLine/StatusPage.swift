@@ -9,6 +9,8 @@ struct StatusPage {
     let paused: [PausedRoute]
     /// Nil: no configuration was read, so nothing can be said about types without a route.
     let routedTypes: Set<String>?
+    /// Nil: no configuration was read, so a relay may have another.
+    var retention: RetentionPolicy?
 
     /// One type's counts, in order of type.
     private var types: [(type: String, counts: [String: Int], oldest: Timestamp?)] {
@@ -63,6 +65,10 @@ struct StatusPage {
         var text = "\(database)  at \(overview.now.iso8601)\n\n"
         text += "due now: \(overview.due)" + (oldestDueAge.map { ", the oldest for \($0.spoken)" } ?? "") + "\n"
         text += "finished in the last minute: " + finished.map { "\($0.count) \($0.status)" }.joined(separator: ", ") + "\n"
+        if let retention {
+            let kept = retention == .never ? "everything is kept" : "tasks that ended are kept for: \(retention.spoken)"
+            text += "retention: \(kept)\n"
+        }
         text += "\n" + typesText + leasesText
         let findings = findings
         text +=
@@ -162,6 +168,17 @@ struct StatusPage {
         }
         json.name("pausedRoutes")
         json.array { json in for route in paused { json.pausedRoute(route) } }
+        json.name("retention")
+        if let retention {
+            json.object { json in
+                for (name, span) in [("completed", retention.completed), ("final", retention.final)] {
+                    json.name(name)
+                    json.string(span?.configured ?? "never")
+                }
+            }
+        } else {
+            json.raw("null")
+        }
         json.name("findings")
         json.array { json in for finding in findings { json.string(finding) } }
     }

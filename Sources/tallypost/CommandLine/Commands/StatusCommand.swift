@@ -24,7 +24,8 @@ struct StatusCommand: Command {
             database: configuration.database?.redacted ?? "",
             overview: try asking { () throws(StoreError) in try desk.overview() },
             paused: try asking { () throws(StoreError) in try desk.pausedRoutes() },
-            routedTypes: sources.file == nil ? nil : Set(configuration.routes.keys))
+            routedTypes: sources.file == nil ? nil : Set(configuration.routes.keys),
+            retention: sources.file == nil ? nil : configuration.retention)
         if printsJSON { page.printJSON(context.output) } else { context.output.write(page.text) }
         return .good
     }
