@@ -49,6 +49,15 @@ public protocol TaskStore: AnyObject {
     /// Stops claims of a type for every relay until somebody resumes it. Idempotent; the first reason is kept.
     func pause(route type: String, reason: String) throws(StoreError)
 
+    /// One short step of retention: removes final tasks that ended longer ago than `policy` says, with their attempts, and notes
+    /// how many and why in `task_events`, in one transaction. Says whether there is more to look at.
+    ///
+    /// A task stays while it holds its ordering key, while a successor (`run_after`) has not ended, and when it is a member of a
+    /// group (`group_key`). A row that somebody has locked stays too, until the next walk over the table. No lock is held for
+    /// more than 50 ms: a step that would take longer is broken off, and the next one is shorter. After a throw the caller may
+    /// call again; several stores may do so at once.
+    func purge(_ policy: RetentionPolicy) throws(StoreError) -> Purge
+
     /// Blocks until there may be due work, `timeout` passed, or `interrupt` (a descriptor) is readable.
     ///
     /// True when the database said that something changed. A hint, never the truth: the caller claims and sees. False

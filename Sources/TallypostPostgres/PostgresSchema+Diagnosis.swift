@@ -21,7 +21,7 @@ extension PostgresSchema {
             findings.append(Finding(level: .good, check: "schema", message: "the tables are of version \(SchemaVersion.current)"))
             findings += try permissionFindings(link)
             findings += try tableFindings(link)
-            findings += try snapshotFindings(link)
+            findings += try upkeepFindings(link)
         } catch {
             let (check, mend): (String, String?) =
                 switch error.kind {
@@ -91,7 +91,10 @@ extension PostgresSchema {
                     AND has_table_privilege('task_routes', 'INSERT') AND has_table_privilege('task_routes', 'DELETE')),
                 ('SELECT, INSERT, UPDATE, DELETE on tallypost_relays', has_table_privilege('tallypost_relays', 'SELECT')
                     AND has_table_privilege('tallypost_relays', 'INSERT') AND has_table_privilege('tallypost_relays', 'UPDATE')
-                    AND has_table_privilege('tallypost_relays', 'DELETE'))
+                    AND has_table_privilege('tallypost_relays', 'DELETE')),
+                ('EXECUTE on tallypost_purge (for retention)', coalesce((
+                    SELECT has_function_privilege(oid, 'EXECUTE') FROM pg_proc
+                    WHERE proname = 'tallypost_purge' AND pg_function_is_visible(oid) LIMIT 1), false))
             ) AS needed (what, granted) WHERE NOT granted
             """, operation: "doctor")
         if result.rowCount == 0 {
@@ -128,24 +131,5 @@ extension PostgresSchema {
         }
         return findings.isEmpty
             ? [Finding(level: .good, check: "table", message: "the table's settings and trigger are in place")] : findings
-    }
-
-    /// An old snapshot keeps every dead row of the queue alive.
-    private func snapshotFindings(_ link: PostgresConnection) throws(StoreError) -> [Finding] {
-        let result = try link.execute(
-            """
-            SELECT pid, coalesce(application_name, ''), state, round(extract(epoch FROM clock_timestamp() - xact_start))::bigint
-            FROM pg_stat_activity
-            WHERE datname = current_database() AND backend_xmin IS NOT NULL AND xact_start < clock_timestamp() - interval '5 minutes'
-            ORDER BY xact_start LIMIT 3
-            """, operation: "doctor")
-        return (0..<result.rowCount).map { row in
-            func text(_ column: Int) -> String { result.text(row, column) ?? "?" }
-            return Finding(
-                level: .warning, check: "snapshot",
-                message:
-                    "process \(text(0)) (\(text(1)), \(text(2))) holds a snapshot for \(text(3)) s: dead rows cannot be vacuumed",
-                mend: "end that transaction, or SELECT pg_terminate_backend(\(text(0)))")
-        }
     }
 }

@@ -3,6 +3,8 @@ public import TallypostCore
 /// The tables of a PostgreSQL database: made, upgraded, adopted and checked.
 public final class PostgresSchema: SchemaKeeper {
     let url: String
+    /// From when on `doctor` speaks up: of transactions and snapshots, and of indexes.
+    var limits = UpkeepLimits()
 
     /// - Parameter url: what libpq understands; its role must own the tables, or be allowed to make them.
     public init(url: String) { self.url = url }

@@ -34,6 +34,8 @@ public final class PostgresStore: TaskStore {
     /// Whether the odd one of a batch goes to the keys.
     var keyTurn = true
 
+    /// Where retention stands.
+    var purgeWalk = PostgresStore.purgeWalk
     /// Rows that were found locked by somebody when they were to be settled.
     var lockedRows: Set<Int64> = []
 

@@ -25,13 +25,13 @@ public final class Dispatcher {
         public var notifier: SystemdNotifier
         /// Log lines.
         public var log: Log
-        /// SIGHUP: the new routes, or nil when the old ones stay in force.
-        public var reload: () -> [String: RoutePolicy]?
+        /// SIGHUP: the new routes and retention, or nil when the old ones stay in force.
+        public var reload: () -> (routes: [String: RoutePolicy], retention: RetentionPolicy)?
 
         /// Memberwise.
         public init(
             now: @escaping () -> Instant, signals: SignalDescriptor, notifier: SystemdNotifier, log: Log,
-            reload: @escaping () -> [String: RoutePolicy]?
+            reload: @escaping () -> (routes: [String: RoutePolicy], retention: RetentionPolicy)?
         ) {
             self.now = now
             self.signals = signals
@@ -127,7 +127,10 @@ public final class Dispatcher {
         switch signal {
         case .hangup:
             around.notifier.reloading()
-            if let routes = around.reload() { tell(.reconfigured(routes)) }
+            if let settings = around.reload() {
+                tell(.reconfigured(settings.routes))
+                tell(.retentionChanged(settings.retention))
+            }
             around.notifier.ready()
         case .terminate, .interrupt:
             if let stoppingSince {

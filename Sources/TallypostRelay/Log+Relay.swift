@@ -52,6 +52,14 @@ extension Log {
                 "the database is slow: claims are made smaller",
                 ["took_ms": String(took.milliseconds), "claim_limit": String(batch)])
         case .storeQuick: info("the database is quick again", [:])
+        case .purged(let count): info("tasks that ended long ago were removed", ["count": String(count)])
+        case .purgeFailed(let error, let wait):
+            warning(
+                "retention cannot remove what ended long ago",
+                [
+                    "error": error.description, "retry_after_s": String(wait.milliseconds / 1_000),
+                    "mend": "run `tallypost doctor`, or set retention: \"never\"",
+                ])
         case .memoryBound(let tasks, let bytes):
             warning(
                 "memory bound reached: nothing is claimed until some of it is sent",

@@ -91,7 +91,7 @@ public final class StoreThread: Sendable {
 }
 
 extension TaskStore {
-    /// Carries out an order, in its sequence: pauses, settlement and claim, sweep, expired leases, survey, first lease's end.
+    /// Carries out an order, in its sequence: pauses, settlement and claim, sweep, expired leases, survey, first lease's end, retention.
     ///
     /// What was done is reported even if a later part failed, so that no leased task is forgotten. Only an order of which
     /// nothing was done is given back as failed.
@@ -120,10 +120,22 @@ extension TaskStore {
             if order.expiredLimit > 0 { report.expired = try expiredLeases(limit: order.expiredLimit) }
             if order.surveys { report.survey = try survey(order.sign) }
             if order.asksLeases { report.leaseEnd = try earliestLeaseEnd() }
+            if let policy = order.retention { report.purge = try attemptPurge(policy) }
         } catch {
             guard done else { return .storeFailed(error, rest) }
             report.failure = error
         }
         return .storeDone(report)
+    }
+
+    /// What stands in the way of retention (a right that is missing, a foreign key) must not stand in the way of delivery: only a
+    /// connection that broke is thrown.
+    private func attemptPurge(_ policy: RetentionPolicy) throws(StoreError) -> Result<Purge, StoreError> {
+        do throws(StoreError) {
+            return .success(try purge(policy))
+        } catch {
+            if error.kind == .connection || error.kind == .corrupt { throw error }
+            return .failure(error)
+        }
     }
 }

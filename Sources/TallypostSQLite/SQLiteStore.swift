@@ -24,6 +24,8 @@ public final class SQLiteStore: TaskStore {
     var claimWalk = KeyWalk()
     /// Where the surveys are in theirs.
     var surveyWalk = KeyWalk()
+    /// Where retention stands.
+    var purgeWalk = SQLiteStore.purgeWalk
     /// `data_version` before the last look at the tasks: what is the same has been seen.
     var seenVersion: Int64?
 
@@ -33,6 +35,8 @@ public final class SQLiteStore: TaskStore {
         let statements: StoreStatements
         /// Nil when changes are polled for.
         let watch: DirectoryWatch?
+        /// Made when retention first needs them.
+        var purge: PurgeStatements?
 
         init(connection: SQLiteConnection, statements: StoreStatements, watch: DirectoryWatch?) {
             self.connection = connection

@@ -150,7 +150,7 @@ public final class PostgresFixture: DatabaseFixture {
         try execute(
             """
             DROP TABLE pending_tasks, task_attempts, task_events, task_routes, tallypost_relays, tallypost_schema;
-            DROP FUNCTION tallypost_derive, tallypost_block, tallypost_wake
+            DROP FUNCTION tallypost_derive, tallypost_block, tallypost_wake, tallypost_purge
             """)
     }
 

@@ -24,6 +24,8 @@ struct Ledger {
     var acknowledged: Set<LeaseID> = []
     var ids: [Int64] = []
     var committed = 0
+    /// Tasks that retention removed.
+    var purged = 0
     /// When a row last changed.
     var changedAt: [Int64: Int64] = [:]
     /// How full the bucket of a route and destination is, over all relays: what a rate promises.

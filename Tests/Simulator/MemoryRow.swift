@@ -90,6 +90,10 @@ public struct MemoryRow: Sendable {
     public var signalToken: String?
     /// `traceparent`.
     public var traceparent: String?
+    /// `group_key`.
+    public var groupKey: String?
+    /// `run_after`.
+    public var runAfter: Int64?
     /// `created_at`.
     public var createdAt: Timestamp?
     /// The columns that change.
@@ -162,6 +166,8 @@ public struct RowChange: Sendable {
         case sweep
         /// A person.
         case person(TaskAction)
+        /// Retention removed it; the row as it was.
+        case purge(MemoryRow)
     }
 
     /// The row's `id`.
@@ -170,6 +176,6 @@ public struct RowChange: Sendable {
     public var cause: Cause
     /// Before; nil: the row was not there.
     public var before: RowImage?
-    /// After.
+    /// After; of a row that was removed, as before.
     public var after: RowImage
 }

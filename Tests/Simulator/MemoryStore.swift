@@ -60,6 +60,11 @@ public final class MemoryStore: TaskStore {
         try perform("sweep") { tables, now in tables.sweep(limit: limit, now: now) }
     }
 
+    /// See ``TaskStore/purge(_:)``.
+    public func purge(_ policy: RetentionPolicy) throws(StoreError) -> Purge {
+        try perform("purge") { tables, now in tables.purge(policy, now: now) }
+    }
+
     /// See ``TaskStore/survey(_:)``.
     public func survey(_ sign: RelaySign?) throws(StoreError) -> Survey {
         try perform("survey") { tables, now in tables.survey(sign, now: now) }

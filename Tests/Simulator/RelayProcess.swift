@@ -108,6 +108,7 @@ enum StoreStep {
     case expired(Int)
     case survey(RelaySign?)
     case leases
+    case purge(RetentionPolicy)
 }
 
 /// A command that a store thread is busy with. It goes through an order as the real thread does.
@@ -142,6 +143,7 @@ struct StoreRun {
         if order.expiredLimit > 0 { steps.append(.expired(order.expiredLimit)) }
         if order.surveys { steps.append(.survey(order.sign)) }
         if order.asksLeases { steps.append(.leases) }
+        if let policy = order.retention { steps.append(.purge(policy)) }
         self.steps = steps
     }
 }

@@ -17,6 +17,8 @@ struct Scenario {
     var origins: [Origin] = []
     var relays = 1
     var transactions = 0
+    /// How long tasks that have ended are kept: far shorter than in the real world, or for ever.
+    var retention = RetentionPolicy.never
     /// How long faults last.
     var turbulence: Int64 = 0
 
@@ -131,6 +133,10 @@ struct Scenario {
         falseAlarms = random.chance(300) ? random.pick([50, 300]) : 0
         removesRoutes = random.chance(150)
         drift = random.chance(500) ? 100 : 0
+        if random.chance(400) {
+            retention = RetentionPolicy(
+                completed: random.pick([nil, .seconds(1), .seconds(5)]), final: random.pick([nil, .seconds(2), .seconds(8)]))
+        }
     }
 }
 

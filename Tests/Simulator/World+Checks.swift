@@ -20,6 +20,9 @@ extension World {
             case .sweep:
                 note(.swept, process, change.id)
                 checkSweep(change)
+            case .purge(let row):
+                note(.purged, process, change.id)
+                checkPurge(row)
             case .person(let action):
                 checkTransition(change, action == .retry ? .reopened : .cancelled)
             }
@@ -141,6 +144,23 @@ extension World {
         if let own = row.deadlineAt { return own }
         guard let span = row.type.flatMap({ scenario.routes[$0]?.deadline }) else { return nil }
         return (row.createdAt ?? row.image.runAt) + span
+    }
+
+    /// Retention takes only what has ended, long enough ago, and what nobody waits for.
+    private func checkPurge(_ row: MemoryRow) {
+        ledger.purged += 1
+        guard case .known(let status) = row.image.status, status.isFinal else {
+            violated("task \(row.id) was removed, and it is \(row.image.status.word ?? "NULL")")
+            return
+        }
+        if row.image.blocksKey { violated("task \(row.id) was removed, and it holds its ordering key") }
+        guard let span = scenario.retention.span(for: status), let end = row.finishedAt, end + span < database.now else {
+            violated("task \(row.id), \(status.rawValue), was removed before its time")
+            return
+        }
+        if database.row(row.id) != nil || !database.attempts(of: row.id).isEmpty {
+            violated("task \(row.id) was removed, and something of it is left")
+        }
     }
 
     private func checkSweep(_ change: RowChange) {

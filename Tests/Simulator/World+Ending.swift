@@ -54,7 +54,9 @@ extension World {
 
     func checkTheEnd() {
         let rows = database.rows
-        if rows.count != ledger.committed { violated("\(ledger.committed) tasks were committed, \(rows.count) are there") }
+        if rows.count + ledger.purged != ledger.committed {
+            violated("\(ledger.committed) tasks were committed, \(ledger.purged) removed, \(rows.count) are there")
+        }
         for row in rows {
             if case .known(.processing) = row.image.status {
                 violated("task \(row.id) is left in processing, and nobody sends it")

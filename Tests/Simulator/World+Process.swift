@@ -11,7 +11,7 @@ extension World {
             falseAlarms: isTurbulent ? scenario.falseAlarms : 0, rowsPerClaim: random.pick([2, 100, 100]))
         let relay = Relay(
             name: "relay-\(number)", routes: scenario.routes, parser: PlainTargetParser(), drains: draining,
-            seed: random.next(), limits: scenario.limits)
+            retention: scenario.retention, seed: random.next(), limits: scenario.limits)
         let process = RelayProcess(
             number: number, relay: relay, store: store, routes: scenario.routes, drains: draining,
             clockStart: random.span(0...(1_000_000 * second)), drift: random.span(-scenario.drift...scenario.drift))
@@ -115,7 +115,7 @@ extension World {
         var bits = Int64(order.outcomes.count) << 16
         for (bit, isThere) in [
             !order.pauses.isEmpty, order.claim != nil, order.sweepLimit > 0, order.expiredLimit > 0, order.surveys,
-            order.asksLeases,
+            order.asksLeases, order.retention != nil,
         ].enumerated() where isThere { bits |= 1 << Int64(bit) }
         note(.ordered, process, bits, Int64(order.claim?.limit ?? 0))
     }

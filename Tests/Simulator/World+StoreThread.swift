@@ -94,6 +94,13 @@ extension World {
             case .expired(let limit): run.report.expired = try store.expiredLeases(limit: limit)
             case .survey(let sign): run.report.survey = try store.survey(sign)
             case .leases: run.report.leaseEnd = try store.earliestLeaseEnd()
+            case .purge(let policy):
+                do throws(StoreError) {
+                    run.report.purge = .success(try store.purge(policy))
+                } catch {
+                    if error.kind == .connection { throw error }
+                    run.report.purge = .failure(error)
+                }
             }
         } catch {
             run.error = error
@@ -113,6 +120,7 @@ extension World {
             case .sweep(let limit): _ = tables.sweep(limit: limit, now: now)
             case .pause(let type, let reason): if tables.paused[type] == nil { tables.paused[type] = reason }
             case .survey(let sign): _ = tables.survey(sign, now: now)
+            case .purge(let policy): _ = tables.purge(policy, now: now)
             case .open, .expired, .leases: break
             }
         }

@@ -84,7 +84,7 @@ extension MemoryRow {
             "headers": .init(headers), "run_at": .time(image.runAt), "deadline_at": .init(deadlineAt),
             "priority": .integer(Int64(priority)), "ordering_key": .init(orderingKey), "max_attempts": .init(maxAttempts),
             "timeout_seconds": .init(timeoutSeconds), "wait_for_signal": .boolean(waitsForSignal),
-            "signal_token": .init(signalToken),
+            "signal_token": .init(signalToken), "group_key": .init(groupKey), "run_after": .init(runAfter.map { Int($0) }),
             "traceparent": .init(traceparent), "status": .init(image.status.word), "attempts": .integer(Int64(image.attempts)),
             "lease_epoch": .integer(image.epoch), "lease_expires_at": .init(image.leaseEnd), "leased_by": .init(image.relay),
             "response_status": .init(responseStatus), "start_result": .init(startResult), "result": .init(result),
@@ -119,6 +119,9 @@ extension MemoryRow {
         case "last_error": lastError = value.text
         case "checkpoint": checkpoint = value.text
         case "created_at": createdAt = value.time(now)
+        case "finished_at": finishedAt = value.time(now)
+        case "group_key": groupKey = value.text
+        case "run_after": runAfter = value.number.map { Int64($0) }
         case "blocks_key": image.blocksKey = value.flag
         default: throw FixtureError("the memory store lets no test write \(column)")
         }

@@ -22,20 +22,22 @@ final class RelayBench {
     private var heldOrder: StoreOrder?
     /// What each visit to the database takes; nothing else happens meanwhile.
     var visitTakes = TimeSpan.zero
+    /// While set, retention fails with it.
+    var purgeFault: StoreError?
 
     static let fast = Origin(scheme: "http", host: "fast", port: 80)
     static let slow = Origin(scheme: "http", host: "slow", port: 80)
 
     init(
         _ routes: [RoutePolicy], database: MemoryDatabase = MemoryDatabase(), name: String = "relay-a", drains: Bool = false,
-        limits: RelayLimits = RelayLimits()
+        limits: RelayLimits = RelayLimits(), retention: RetentionPolicy = RetentionPolicy()
     ) {
         self.database = database
         store = MemoryStore(database)
         now = Instant(nanoseconds: 1_000_000_000)
         relay = Relay(
             name: name, routes: Dictionary(uniqueKeysWithValues: routes.map { ($0.type, $0) }), parser: PlainTargetParser(),
-            drains: drains, seed: 1, limits: limits)
+            drains: drains, retention: retention, seed: 1, limits: limits)
         tell(.tick)
     }
 
@@ -137,9 +139,11 @@ final class RelayBench {
         tell(.reconfigured(Dictionary(uniqueKeysWithValues: routes.map { ($0.type, $0) })))
     }
 
+    func retain(_ policy: RetentionPolicy) { tell(.retentionChanged(policy)) }
+
     /// Carries out the order that was held back.
-    func releaseStore() {
-        holdsStore = false
+    func releaseStore(andHold: Bool = false) {
+        holdsStore = andHold
         guard let order = heldOrder else { return }
         heldOrder = nil
         tell(carryOut(order))
@@ -183,6 +187,9 @@ final class RelayBench {
             if order.expiredLimit > 0 { report.expired = try store.expiredLeases(limit: order.expiredLimit) }
             if order.surveys { report.survey = try store.survey(order.sign) }
             if order.asksLeases { report.leaseEnd = try store.earliestLeaseEnd() }
+            if let policy = order.retention {
+                report.purge = if let purgeFault { .failure(purgeFault) } else { .success(try store.purge(policy)) }
+            }
         } catch { return .storeFailed(error, order) }
         return .storeDone(report)
     }

@@ -32,6 +32,8 @@ import Testing
         (.relay, "UPDATE pending_tasks SET signal_token = 'x'"),
         (.relay, "INSERT INTO pending_tasks (type) VALUES ('mail')"),
         (.relay, "DELETE FROM pending_tasks"),
+        (.app, "SELECT * FROM tallypost_purge(0, 10, 10, 1, 1, 'so')"),
+        (.report, "SELECT * FROM tallypost_purge(0, 10, 10, 1, 1, 'so')"),
         (.relay, "UPDATE task_attempts SET error = ''"),
         (.relay, "DELETE FROM task_attempts"),
         (.relay, "UPDATE task_events SET why = ''"),
@@ -80,6 +82,18 @@ import Testing
         #expect(try store.waitForWork(timeout: .seconds(20), interrupt: -1))
         #expect(try store.claim("mail").count == 1)
         #expect(try application.query("SELECT status FROM pending_tasks WHERE id = \(id)") == [["processing"]])
+    }
+
+    @Test func `the relay removes what has ended, and nothing else, whatever it says`() throws {
+        let database = try PostgresFixture(.relayRole)
+        let statuses = ["failed", "pending", "processing", "waiting", "blocked"]
+        try database.insert(statuses.map { ["type": "mail", "status": .text($0), "finished_at": .fromNow(.hours(-1))] })
+        let session = try PostgresSession(url: database.url(of: .relay))
+        // A table of its own in the way of ours changes nothing.
+        try session.execute("CREATE TEMPORARY TABLE pending_tasks (id bigint)")
+        #expect(try session.query("SELECT removed FROM tallypost_purge(-9, 100, 100, 0, 0, 'so')") == [["1"]])
+        let left = try database.query("SELECT status FROM pending_tasks ORDER BY id").map { $0[0] }
+        #expect(left == ["pending", "processing", "waiting", "blocked"])
     }
 
     @Test func `whoever reports reads everything but the tokens`() throws {

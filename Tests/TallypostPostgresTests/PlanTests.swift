@@ -65,4 +65,34 @@ import Testing
         }
         #expect(try database.query(read) == before, "no scan of the table")
     }
+
+    @Test func `retention looks rows up one by one, with the plans of a table that was empty`() throws {
+        let database = try PostgresFixture()
+        let store = try database.makeStore()
+        _ = try store.purge(RetentionPolicy())
+        for table in ["pending_tasks", "task_attempts"] { try database.execute("VACUUM (ANALYZE) \(table)") }
+        try database.execute(
+            """
+            INSERT INTO pending_tasks (type, status, finished_at, created_at)
+                SELECT 'mail', 'failed', now() - interval '1 year', now() - interval '1 year' FROM generate_series(1, 5000);
+            INSERT INTO pending_tasks (type, run_after) SELECT 'mail', 9000 + g FROM generate_series(1, 5000) g;
+            INSERT INTO task_attempts (task_id, attempt, lease_epoch, duration_ms, error)
+                SELECT id, 1, 1, 5, '500' FROM pending_tasks WHERE status = 'failed'
+            """)
+        let read =
+            "SELECT relname, seq_scan FROM pg_stat_user_tables WHERE relname IN ('pending_tasks', 'task_attempts') ORDER BY 1"
+        // The application's own scan has been counted once it has been idle for a moment.
+        try eventually {
+            try database.query("SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'task_attempts'") == [["5000"]]
+        }
+        let before = try database.query(read)
+        #expect(try store.purge(RetentionPolicy()).removed == 100)
+        store.close()
+        try eventually {
+            try database.query("SELECT n_tup_del FROM pg_stat_user_tables WHERE relname = 'task_attempts'") == [["100"]]
+        }
+        #expect(try database.query(read) == before, "no scan of a table")
+        let successors = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'pending_tasks_successors'"
+        #expect(try database.query(successors) == [["0"]], "nor of all successors")
+    }
 }

@@ -4,7 +4,8 @@
 --   psql -v app=shop -v relay=tallypost -v report=auditor -f grants.sql "$DATABASE_URL"
 --
 -- app     inserts tasks and reads what became of them; it cannot claim to have been delivered.
--- relay   reads everything and writes what the relay writes; it cannot change what was ordered, nor add or remove a task.
+-- relay   reads everything and writes what the relay writes; it cannot change what was ordered, nor add a task, and
+--         removes only what ended long ago, by tallypost_purge.
 -- report  reads everything but the tokens that end a wait.
 --
 -- Rights that a role has already (by ownership, from PUBLIC, as a member) are not taken away.
@@ -68,6 +69,8 @@ GRANT INSERT ON task_attempts, task_events TO :"relay";
 GRANT INSERT, DELETE ON task_routes TO :"relay";
 -- Its own sign of life, and those of relays that are dead.
 GRANT INSERT, UPDATE, DELETE ON tallypost_relays TO :"relay";
+-- Retention: the one way to remove a task.
+GRANT EXECUTE ON FUNCTION tallypost_purge TO :"relay";
 \endif
 
 \if :has_report

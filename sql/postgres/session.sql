@@ -18,3 +18,7 @@ SELECT set_config(name, value, true) FROM (VALUES ('lock_timeout', '200ms'), ('e
 SELECT t.id FROM pending_tasks t
 WHERE t.id = ANY ($1::bigint[])
   AND t.id NOT IN (SELECT free.id FROM (SELECT id FROM pending_tasks WHERE id = ANY ($1::bigint[]) FOR NO KEY UPDATE SKIP LOCKED) AS free)
+
+-- name: purge_patience
+-- For one transaction: a step of retention that takes longer is broken off, and so no lock of its is held for longer than 50 ms.
+SELECT set_config('statement_timeout', '40ms', true)

@@ -232,3 +232,9 @@ WHERE name <> $1::text AND seen_at >= now() - $3::bigint * interval '1 milliseco
 -- name: live_relays
 -- Every relay that has signed, and when.
 SELECT name, seen_at, state FROM tallypost_relays ORDER BY name
+
+-- name: purge_final
+-- One step of retention, by the tables' owner's right: see tallypost_purge in v0001. Beyond id $1 at most $2 rows are looked at and
+-- $3 removed: completed ones $4 milliseconds after their end, others $5 (null: never), because $6. What was removed, how many rows
+-- were looked at, the last of them, and whether the walk has come to its end.
+SELECT removed, looked, last_id, at_end FROM tallypost_purge($1::bigint, $2::integer, $3::integer, $4::bigint, $5::bigint, $6::text)

@@ -208,6 +208,12 @@ CREATE TABLE task_attempts (
     response_start  text
 );
 CREATE INDEX task_attempts_task ON task_attempts (task_id, id);
+-- Rows come, are never changed (so the pages are filled to the brim, as is the default), and go in the order in which they came,
+-- when retention removes their tasks. Vacuum soon and without naps, as above, so that new rows get the old ones' pages.
+ALTER TABLE task_attempts SET (
+    autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,
+    autovacuum_vacuum_cost_delay = 0
+);
 
 -- What a person or a policy did.
 CREATE TABLE task_events (
@@ -236,6 +242,63 @@ CREATE TABLE tallypost_relays (
     seen_at timestamptz NOT NULL,
     state   text
 ) WITH (fillfactor = 50);
+
+-- Retention, one short step: of the rows beyond an id, so many at most, those are removed that ended long enough ago, with their
+-- attempts; task_events gets a row that says how many. It runs with the owner's rights, because the relay's role may remove no row:
+-- what this function lets go is all that it can (final, not holding an ordering key, of no group, with no successor that waits).
+--
+-- The primary key leads: ids rise with time, and an index on finished_at would be written by every settlement. Rows are joined by
+-- `= ANY (ARRAY[id])`, so that whatever the statistics say each is looked up; OFFSET 0 keeps the question about successors
+-- from becoming a join. Rows that somebody has locked are passed over; the next walk meets them again.
+CREATE FUNCTION tallypost_purge(beyond bigint, look integer, most integer, completed_ms bigint, final_ms bigint, reason text)
+    RETURNS TABLE (removed bigint, looked bigint, last_id bigint, at_end boolean) LANGUAGE plpgsql SECURITY DEFINER AS $$
+#variable_conflict use_variable
+BEGIN
+    RETURN QUERY
+    WITH seen AS MATERIALIZED (
+        SELECT t.id, t.status, t.finished_at,
+               (t.created_at > now() - least(completed_ms, final_ms) * interval '1 millisecond') IS TRUE AS is_young,
+               t.finished_at < now() - CASE t.status WHEN 'completed' THEN completed_ms WHEN 'failed' THEN final_ms
+                                           WHEN 'timeout' THEN final_ms WHEN 'cancelled' THEN final_ms END * interval '1 millisecond'
+               AND NOT t.blocks_key AND t.group_key IS NULL
+               AND NOT EXISTS (SELECT FROM pending_tasks next
+                               WHERE next.run_after = t.id
+                                 AND (next.status IN ('completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE
+                               OFFSET 0) AS is_old
+        FROM pending_tasks t WHERE t.id > beyond ORDER BY t.id LIMIT look
+    ), old AS MATERIALIZED (
+        SELECT seen.id, seen.status, seen.finished_at FROM seen WHERE seen.is_old ORDER BY seen.id LIMIT most
+    ), doomed AS MATERIALIZED (
+        -- Asked again of the row as it is now: somebody may have retried the task meanwhile.
+        SELECT t.id FROM old JOIN pending_tasks t ON t.id = ANY (ARRAY[old.id])
+        WHERE t.status = old.status AND t.finished_at = old.finished_at AND NOT t.blocks_key
+        FOR UPDATE OF t SKIP LOCKED
+    ), gone AS (
+        DELETE FROM pending_tasks t USING doomed WHERE t.id = ANY (ARRAY[doomed.id])
+    ), attempts AS (
+        DELETE FROM task_attempts a USING doomed WHERE a.task_id = ANY (ARRAY[doomed.id])
+    ), noted AS (
+        INSERT INTO task_events (event, by, why, detail)
+        SELECT 'purge', 'tallypost', reason,
+               json_build_object('count', total.count, 'from', total.first, 'to', total.last)::text
+        FROM (SELECT count(*), min(doomed.id) AS first, max(doomed.id) AS last FROM doomed) AS total
+        WHERE total.count > 0
+    )
+    SELECT (SELECT count(*) FROM doomed), total.count,
+           CASE WHEN was.cut THEN (SELECT max(old.id) FROM old) ELSE coalesce(total.last, beyond) END,
+           NOT was.cut AND (total.count < look OR total.all_young)
+    FROM (SELECT count(*), max(seen.id) AS last, bool_and(seen.is_young) AS all_young FROM seen) AS total,
+         (SELECT count(*) >= most AS cut FROM old) AS was;
+END
+$$;
+-- Nobody may put tables of his own before ours, and nobody may call it whom grants.sql does not name.
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION tallypost_purge(bigint, integer, integer, bigint, bigint, text) SET search_path = %I, pg_temp',
+                   (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'pending_tasks'::regclass));
+END
+$$;
+REVOKE ALL ON FUNCTION tallypost_purge(bigint, integer, integer, bigint, bigint, text) FROM PUBLIC;
 
 -- A successor starts blocked. The condition keeps every other insert from calling the function at all.
 CREATE FUNCTION tallypost_block() RETURNS trigger LANGUAGE plpgsql AS $$

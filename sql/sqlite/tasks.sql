@@ -166,3 +166,27 @@ SELECT count(*) FROM tallypost_relays;
 -- name: live_relays
 -- Every relay that has signed, and when.
 SELECT name, CAST(round((julianday(seen_at) - 2440587.5) * 86400000.0) AS INTEGER), state FROM tallypost_relays ORDER BY name;
+
+-- name: purge_final
+-- Three steps. First, before the transaction: the rows beyond id ?1, at most ?2, and of each whether it ended before ?3
+-- (completed) or ?4 (another end; milliseconds, null: never) and nothing needs it any more, and whether it was inserted after ?5.
+SELECT task.id,
+       ((task.status = 'completed' AND CAST(round((julianday(task.finished_at) - 2440587.5) * 86400000.0) AS INTEGER) < ?3)
+        OR (task.status IN ('failed', 'timeout', 'cancelled')
+            AND CAST(round((julianday(task.finished_at) - 2440587.5) * 86400000.0) AS INTEGER) < ?4))
+       AND NOT task.blocks_key AND task.group_key IS NULL
+       AND NOT EXISTS (SELECT 1 FROM pending_tasks AS next WHERE next.run_after = task.id
+                       AND coalesce(next.status NOT IN ('completed', 'failed', 'timeout', 'cancelled'), 1)),
+       CAST(round((julianday(task.created_at) - 2440587.5) * 86400000.0) AS INTEGER) > ?5
+FROM pending_tasks AS task WHERE task.id > ?1 ORDER BY task.id LIMIT ?2;
+-- Then, in it, each row ?1 that was chosen, if that still holds (?2 and ?3 as ?3 and ?4 above).
+DELETE FROM pending_tasks AS task
+WHERE task.id = ?1
+  AND ((task.status = 'completed' AND CAST(round((julianday(task.finished_at) - 2440587.5) * 86400000.0) AS INTEGER) < ?2)
+        OR (task.status IN ('failed', 'timeout', 'cancelled')
+            AND CAST(round((julianday(task.finished_at) - 2440587.5) * 86400000.0) AS INTEGER) < ?3))
+       AND NOT task.blocks_key AND task.group_key IS NULL
+       AND NOT EXISTS (SELECT 1 FROM pending_tasks AS next WHERE next.run_after = task.id
+                       AND coalesce(next.status NOT IN ('completed', 'failed', 'timeout', 'cancelled'), 1));
+-- And its attempts. Its events stay: they are history.
+DELETE FROM task_attempts WHERE task_id = ?1;

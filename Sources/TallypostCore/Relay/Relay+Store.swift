@@ -55,6 +55,7 @@ extension Relay {
             surveyAt = now + limits.surveyInterval
             surveying = true
         }
+        addPurge(to: &order, at: now)
         swap(&order.pauses, &pauses)
         let isFull = outcomes.count >= limits.settleBatch / 2
         let isOld = !outcomes.isEmpty && now - oldestOutcomeAt >= outcomePatience
@@ -103,6 +104,7 @@ extension Relay {
             if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
             backoff = limits.shortestBackoff
         }
+        notePurge(report, at: now)
         if !report.settlement.late.isEmpty {
             tally.late += report.settlement.late.count
             actions.append(.report(.lateOutcomes(ids: report.settlement.late)))
@@ -192,6 +194,7 @@ extension Relay {
     mutating func storeFailed(_ error: StoreError, _ order: StoreOrder, at now: Instant) {
         // Listening failed when an order had already interrupted it: that order is under way and will tell for itself.
         if order.isEmpty, store == .working { return }
+        purgeFailed(at: now)
         outcomes.insert(contentsOf: order.outcomes, at: 0)
         pauses.insert(contentsOf: order.pauses, at: 0)
         if order.surveys { wantsSurvey = true }

@@ -113,6 +113,7 @@ public struct Relay: Sendable {
     /// When a drain looks again whether it is done.
     var proveAt = Instant(nanoseconds: .min)
     var toldOfBound = false
+    var retention: RetentionState
 
     enum Phase: Sendable, Equatable {
         case running
@@ -144,10 +145,11 @@ public struct Relay: Sendable {
     ///   - name: `leased_by`, different for every process.
     ///   - routes: by task type.
     ///   - drains: finish when nothing is due or in flight.
+    ///   - retention: how long tasks that have ended are kept.
     ///   - seed: of the jitter.
     public init(
-        name: String, routes: [String: RoutePolicy], parser: any TargetParser, drains: Bool = false, seed: UInt64,
-        limits: RelayLimits = RelayLimits()
+        name: String, routes: [String: RoutePolicy], parser: any TargetParser, drains: Bool = false,
+        retention: RetentionPolicy = RetentionPolicy(), seed: UInt64, limits: RelayLimits = RelayLimits()
     ) {
         self.name = name
         self.routes = routes
@@ -156,6 +158,7 @@ public struct Relay: Sendable {
         self.limits = limits
         sharesRates = routes.values.contains { $0.rate != nil }
         pace = StorePace(limits)
+        self.retention = RetentionState(policy: retention)
         random = RandomSource(seed: seed)
         backoff = limits.shortestBackoff
     }
@@ -189,6 +192,7 @@ public struct Relay: Sendable {
         case .answered(let answers): for answer in answers { take(answer, at: now) }
         case .stopRequested(let span): stop(within: span, at: now)
         case .reconfigured(let routes): reconfigure(routes, at: now)
+        case .retentionChanged(let policy): retain(policy, at: now)
         }
         advance(at: now)
     }
@@ -205,7 +209,7 @@ public struct Relay: Sendable {
         var wake = Instant.distantFuture
         // A relay that stops claims nothing, looks at nothing and does no chores: these times would only keep it awake.
         if phase == .running {
-            wake = choresAt
+            wake = min(choresAt, purgeWake)
             if !isHungry { wake = min(wake, nextDueAt, lookAt) }
             wake = min(wake, claimAt)
             if wantsSurvey { wake = min(wake, surveyAt) }
@@ -305,6 +309,8 @@ public struct RelayTally: Sendable, Equatable {
     public var recovered = 0
     /// Rows claimed.
     public var claimed = 0
+    /// Tasks removed because retention said so.
+    public var purged = 0
 
     /// Nothing yet.
     public init() {}

@@ -18,6 +18,8 @@ public enum RelayEvent: Sendable {
     case stopRequested(within: TimeSpan)
     /// Other routes from now on; what is in flight goes on under the old ones.
     case reconfigured([String: RoutePolicy])
+    /// Tasks that have ended are kept for another time from now on.
+    case retentionChanged(RetentionPolicy)
 }
 
 /// What the relay's mind asks of the world.
@@ -56,6 +58,8 @@ public struct StoreOrder: Sendable {
 
     /// Ask when the first of all leases ends.
     public var asksLeases = false
+    /// Last, a step of retention; nil: none.
+    public var retention: RetentionPolicy?
 
     /// An empty order.
     public init() {}
@@ -63,6 +67,7 @@ public struct StoreOrder: Sendable {
     /// Whether there is nothing to do.
     public var isEmpty: Bool {
         outcomes.isEmpty && pauses.isEmpty && claim == nil && sweepLimit == 0 && expiredLimit == 0 && !surveys && !asksLeases
+            && retention == nil
     }
 }
 
@@ -81,6 +86,8 @@ public struct StoreReport: Sendable {
 
     /// When the first of all leases ends, were it asked for and is there one.
     public var leaseEnd: Timestamp?
+    /// What a step of retention did, or why it could not; nil when none was asked. It alone may fail without the rest.
+    public var purge: Result<Purge, StoreError>?
     /// What failed after the part that is reported here; whatever would have come after it was not done.
     public var failure: StoreError?
 
@@ -122,4 +129,8 @@ public enum RelayNotice: Sendable {
     case storeQuick
     /// The claim of new work has stopped because memory bounds were reached.
     case memoryBound(tasks: Int, bytes: Int)
+    /// Retention removed so many tasks since this was last told.
+    case purged(count: Int)
+    /// Retention could not remove anything; tried again after so long.
+    case purgeFailed(StoreError, retryAfter: TimeSpan)
 }

@@ -63,6 +63,11 @@ public struct RelayLimits: Sendable {
     /// The lease for rows that will not be sent at all (unknown types).
     public var setAsideLease = TimeSpan.seconds(60)
 
+    /// When retention is tried again that the database refuses.
+    public var purgeRetry = TimeSpan.minutes(10)
+    /// What retention removed is told no more often than this.
+    public var purgeTelling = TimeSpan.minutes(1)
+
     /// The real relay's.
     public init() {}
 }

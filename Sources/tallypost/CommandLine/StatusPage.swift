@@ -11,6 +11,8 @@ struct StatusPage {
     let routedTypes: Set<String>?
     /// What relays say of themselves.
     var relays: [SignedRelay] = []
+    /// Nil: no configuration was read, so a relay may have another.
+    var retention: RetentionPolicy?
 
     /// One type's counts, in order of type.
     private var types: [(type: String, counts: [String: Int], oldest: Timestamp?)] {
@@ -65,6 +67,10 @@ struct StatusPage {
         var text = "\(database)  at \(overview.now.iso8601)\n\n"
         text += "due now: \(overview.due)" + (oldestDueAge.map { ", the oldest for \($0.spoken)" } ?? "") + "\n"
         text += "finished in the last minute: " + finished.map { "\($0.count) \($0.status)" }.joined(separator: ", ") + "\n"
+        if let retention {
+            let kept = retention == .never ? "everything is kept" : "tasks that ended are kept for: \(retention.spoken)"
+            text += "retention: \(kept)\n"
+        }
         text += "\n" + typesText + leasesText
         let flow = FlowText(relays, now: overview.now).all
         if !flow.isEmpty { text += "\nheld back\n" + flow.map { "  \(TextTable.printable($0))\n" }.joined() }
@@ -168,6 +174,17 @@ struct StatusPage {
         json.array { json in for route in paused { json.pausedRoute(route) } }
         json.name("relays")
         json.relays(relays)
+        json.name("retention")
+        if let retention {
+            json.object { json in
+                for (name, span) in [("completed", retention.completed), ("final", retention.final)] {
+                    json.name(name)
+                    json.string(span?.configured ?? "never")
+                }
+            }
+        } else {
+            json.raw("null")
+        }
         json.name("findings")
         json.array { json in for finding in findings { json.string(finding) } }
     }

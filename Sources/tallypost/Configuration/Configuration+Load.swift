@@ -93,12 +93,7 @@ extension Configuration {
                 rules: reconcile["rules"]?.string("a folder"), reports: reconcile["reports"]?.string("a folder"))
         }
         for alert in fields["alerts"]?.list() ?? [] { readAlert(alert) }
-        if let retention = fields["retention"]?.fields(["completed", "final"]) {
-            var policy = RetentionConfiguration()
-            if let span = retention["completed"]?.duration() { policy.completed = span }
-            if let span = retention["final"]?.duration() { policy.final = span }
-            self.retention = policy
-        }
+        if let retention = fields["retention"], let policy = retention.retention() { self.retention = policy }
     }
 
     private func address(_ node: ConfigurationNode?) -> ListenAddress? {
@@ -191,7 +186,6 @@ extension Configuration {
         if !schedules.isEmpty { paths.append("schedules") }
         if reconcile != nil { paths.append("reconcile") }
         if !alerts.isEmpty { paths.append("alerts") }
-        if retention != nil { paths.append("retention") }
         for (type, route) in routes.sorted(by: { $0.key < $1.key }) {
             if route.heartbeat != nil { paths.append("routes.\(type).heartbeatSeconds") }
             if route.longestWait != nil { paths.append("routes.\(type).maxWaitSeconds") }

@@ -29,8 +29,8 @@ struct Configuration: Sendable {
     var schedules: [String: ScheduleConfiguration] = [:]
     var reconcile: ReconcileConfiguration?
     var alerts: [AlertConfiguration] = []
-    /// Nil: not written; the contract's defaults are for whoever carries it out.
-    var retention: RetentionConfiguration?
+    /// How long final rows are kept.
+    var retention = RetentionPolicy()
     /// Keys that are read and checked, but whose behaviour this version does not have yet, with their paths.
     var notCarriedOut: [ConfigurationProblem] = []
 
@@ -79,10 +79,4 @@ struct AlertConfiguration: Sendable, Equatable {
     var url: String
     var depthOver: Int?
     var failureRateOver: Double?
-}
-
-/// How long final rows are kept.
-struct RetentionConfiguration: Sendable, Equatable {
-    var completed = TimeSpan.hours(30 * 24)
-    var final = TimeSpan.hours(90 * 24)
 }

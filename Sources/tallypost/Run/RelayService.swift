@@ -35,7 +35,7 @@ struct RelayService {
         let courier = try Self.courier(for: configuration, file: sources.file)
         let relay = Relay(
             name: Self.name(), routes: configuration.policies, parser: CurlTargetParser(), drains: drains,
-            seed: UInt64.random(in: 0...UInt64.max), limits: Self.limits(for: configuration))
+            retention: configuration.retention, seed: UInt64.random(in: 0...UInt64.max), limits: Self.limits(for: configuration))
         let engine = Engine(database)
         let pollOnly = configuration.wakeUp == .poll
         let store = StoreThread { engine.makeStore(pollOnly: pollOnly) }
@@ -54,6 +54,7 @@ struct RelayService {
     private func report(_ ending: Dispatcher.Ending, tally: RelayTally) -> ExitCode {
         let counts: KeyValuePairs<String, any LogValue> = [
             "completed": tally.completed, "retried": tally.retried, "failed": tally.failed, "released": tally.released,
+            "purged": tally.purged,
         ]
         switch ending {
         case .finished:
@@ -69,7 +70,9 @@ struct RelayService {
     }
 
     /// Another configuration, or nil with the reason logged: the old one stays in force.
-    private func reload(_ courier: CurlCourier, database: DatabaseURL) -> [String: RoutePolicy]? {
+    private func reload(
+        _ courier: CurlCourier, database: DatabaseURL
+    ) -> (routes: [String: RoutePolicy], retention: RetentionPolicy)? {
         do throws(ConfigurationError) {
             let configuration = try Configuration.load(sources)
             guard configuration.database == database else {
@@ -82,7 +85,7 @@ struct RelayService {
             try Self.apply(configuration, to: courier, file: sources.file)
             warn(of: configuration)
             log.info("configuration reloaded", ["routes": configuration.routes.count])
-            return configuration.policies
+            return (configuration.policies, configuration.retention)
         } catch {
             for problem in error.problems {
                 log.error("the new configuration is refused; the old one stays in force", ["problem": "\(problem)"])

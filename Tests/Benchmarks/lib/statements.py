@@ -6,7 +6,7 @@ SETTINGS = ["shared_preload_libraries=pg_stat_statements", "pg_stat_statements.m
 # Constants are normalised away, so statements are told apart by what they are made of.
 _CLAIMS = "query ~ 'SKIP LOCKED' AND query ~ 'RETURNING'"
 _LOOKS = "query ~ 'pending_tasks' AND query !~ 'UPDATE|INSERT|DELETE|CREATE|COPY|VACUUM|pg_stat_statements'"
-_DELETES = "query ~ 'DELETE FROM (ONLY )?pending_tasks'"
+_DELETES = "query ~ 'DELETE FROM (ONLY )?pending_tasks|tallypost_purge'"
 
 
 def install(db):

@@ -42,8 +42,21 @@ import Testing
         #expect(configuration.retention == .init(completed: .hours(720), final: .hours(2_160)))
         #expect(configuration.alerts == [.init(url: "https://hooks.example.com/ops", depthOver: 10_000, failureRateOver: 0.05)])
         let paths = Set(configuration.notCarriedOut.map(\.path))
-        #expect(paths.isSuperset(of: ["listen.admin", "listen.public", "reconcile", "alerts", "retention"]))
+        #expect(paths.isSuperset(of: ["listen.admin", "listen.public", "reconcile", "alerts"]))
+        #expect(!paths.contains("retention"))
         #expect(paths.contains("routes.send-receipt.sla") && !paths.contains("routes.send-receipt.rate"))
+    }
+
+    @Test(arguments: [
+        ("{}", RetentionPolicy(completed: .hours(720), final: .hours(2_160))),
+        ("{ retention: {} }", RetentionPolicy(completed: .hours(720), final: .hours(2_160))),
+        ("{ retention: { completed: \"36h\" } }", RetentionPolicy(completed: .hours(36), final: .hours(2_160))),
+        ("{ retention: { final: \"never\" } }", RetentionPolicy(completed: .hours(720), final: nil)),
+        ("{ retention: { completed: \"never\", final: \"1s\" } }", RetentionPolicy(completed: nil, final: .seconds(1))),
+        ("{ retention: \"never\" }", RetentionPolicy.never),
+    ])
+    func `retention is on unless it is turned off, for one kind or for both`(text: String, policy: RetentionPolicy) throws {
+        #expect(try TemporaryDirectory().load(text).retention == policy)
     }
 
     @Test func `every key of a route is kept as a typed value`() throws {

@@ -65,6 +65,10 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         .atTop("alerts: [{ depthOver: 1 }]", "alerts[0]", "has no url"),
         .atTop("alerts: [{ url: \"http://h/\", failureRateOver: 5 }]", "alerts[0].failureRateOver", "0 to 1"),
         .atTop("retention: { completed: \"30 days\" }", "retention.completed", "no duration", "30d"),
+        .atTop("retention: { final: \"0s\" }", "retention.final", "removed as it ends", "never"),
+        .atTop("retention: { final: 90 }", "retention.final", "must be a duration", "never"),
+        .atTop("retention: { done: \"1d\" }", "retention.done", "no such key", "completed"),
+        .atTop("retention: \"30d\"", "retention", "no retention", "never"),
     ]
 
     static let route: [Mistake] = [

@@ -25,7 +25,8 @@ struct StatusCommand: Command {
             overview: try asking { () throws(StoreError) in try desk.overview() },
             paused: try asking { () throws(StoreError) in try desk.pausedRoutes() },
             routedTypes: sources.file == nil ? nil : Set(configuration.routes.keys),
-            relays: try asking { () throws(StoreError) in try desk.signedRelays() })
+            relays: try asking { () throws(StoreError) in try desk.signedRelays() },
+            retention: sources.file == nil ? nil : configuration.retention)
         if printsJSON { page.printJSON(context.output) } else { context.output.write(page.text) }
         return .good
     }
