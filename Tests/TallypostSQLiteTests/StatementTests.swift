@@ -84,7 +84,7 @@ import Testing
             (3, NULL, NULL, 'x', 'y', 'z', x'00', 0), (4, 't', 'processing', '2026-01-01', NULL, 0, NULL, 0), (5, 't', 'odd', '', NULL, 0, '', 0)
             """
         let derived =
-            "SELECT id, run_at_ms, deadline_at_ms, is_open, is_fit, claimable, misfit, holds_key FROM pending_tasks ORDER BY id"
+            "SELECT id, run_at_ms, deadline_at_ms, is_open, lane, holds_key FROM pending_tasks ORDER BY id"
         try new.execute(insert)
         try adopted.execute(insert)
         #expect(try new.query(derived) == adopted.query(derived))
