@@ -61,7 +61,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TallypostSQLiteTests",
-            dependencies: ["TallypostCore", "TallypostSQLite", "StoreContract", "SQLiteFixture", "CSQLite"], swiftSettings: strict),
+            dependencies: ["TallypostCore", "TallypostSQLite", "StoreContract", "SQLiteFixture", "CSQLite"],
+            swiftSettings: strict),
         .testTarget(
             name: "TallypostPostgresTests",
             dependencies: ["TallypostCore", "TallypostPostgres", "StoreContract", "PostgresFixture"], swiftSettings: strict),

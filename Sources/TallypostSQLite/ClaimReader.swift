@@ -28,7 +28,7 @@ struct ClaimReader {
             } else {
                 let run = rest.prefix { $0.key == nil }
                 rest = rest.dropFirst(run.count)
-                try statements.readDue.bind(1, Self.list(run.lazy.map(\.id)))
+                try statements.readDue.bind(1, text: Self.list(run.lazy.map(\.id)))
                 try statements.readDue.bind(2, now.milliseconds)
                 try statements.readDue.eachRow(while: take)
             }
@@ -37,13 +37,16 @@ struct ClaimReader {
     }
 
     /// The JSON array that `json_each` takes apart.
-    static func list(_ ids: some Sequence<Int64>) -> String {
-        var text = "["
+    static func list(_ ids: some Collection<Int64>) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(2 + ids.count * 8)
         for id in ids {
-            if text.utf8.count > 1 { text += "," }
-            text += String(id)
+            text.append(text.isEmpty ? UInt8(ascii: "[") : UInt8(ascii: ","))
+            text.append(contentsOf: String(id).utf8)
         }
-        return text + "]"
+        if text.isEmpty { text.append(UInt8(ascii: "[")) }
+        text.append(UInt8(ascii: "]"))
+        return text
     }
 
     /// The columns are those of `claim_due` and `claim_heads`.

@@ -27,7 +27,7 @@ struct LeaseWriter {
         let update = statements.lease
         let nowText = now.iso8601
         for (lease, ids) in leases {
-            try update.bind(1, ClaimReader.list(ids))
+            try update.bind(1, text: ClaimReader.list(ids))
             try update.bind(2, lease.attempt)
             try update.bind(3, lease.epoch)
             try update.bind(4, (now + lease.span).iso8601)

@@ -119,7 +119,8 @@ import TallypostCore
         sleep(for: share.wait(at: .monotonic))
         try statements.begin.run()
         let start = Instant.monotonic
-        defer { share.held(since: start, until: .monotonic) }
+        let before = unsafe sqlite3_total_changes64(handle)
+        defer { share.held(since: start, until: .monotonic, rows: unsafe Int(sqlite3_total_changes64(handle) - before)) }
         do {
             try lookForOthers(at: start)
             let result = try body()

@@ -47,7 +47,7 @@ extension SQLiteStore {
             if outcomes.count == 1 {
                 try update.bind(1, outcomes[0].id)
             } else {
-                try update.bind(1, ClaimReader.list(outcomes.lazy.map(\.id)))
+                try update.bind(1, text: ClaimReader.list(outcomes.lazy.map(\.id)))
             }
             try update.bind(2, completion.epoch)
             try update.bind(3, completion.status)

@@ -90,6 +90,16 @@ import Testing
         #expect(try new.query(derived) == adopted.query(derived))
     }
 
+    @Test func `a list of ids is what json_each takes apart`() throws {
+        let database = try SQLiteFixture()
+        let connection = try SQLiteConnection(path: database.path, mode: .existing)
+        let each = try connection.prepare("SELECT value FROM json_each(?1)", operation: "test")
+        for ids: [Int64] in [[], [1], [-1, 0, 7], [.min, .max]] {
+            try each.bind(1, text: ClaimReader.list(ids))
+            #expect(try each.rows { $0.integer(0) } == ids)
+        }
+    }
+
     @Test func `times are written as SQLite writes them`() throws {
         let database = try SQLiteFixture()
         let seed = UInt64.random(in: 0...UInt64.max)
