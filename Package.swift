@@ -60,6 +60,10 @@ let package = Package(
             dependencies: ["TallypostCore", "StoreContract", "SQLiteFixture", "PostgresFixture", "Simulator"],
             swiftSettings: strict),
         .testTarget(
+            name: "TallypostSQLiteTests",
+            dependencies: ["TallypostCore", "TallypostSQLite", "StoreContract", "SQLiteFixture", "CSQLite"],
+            swiftSettings: strict),
+        .testTarget(
             name: "TallypostPostgresTests",
             dependencies: ["TallypostCore", "TallypostPostgres", "StoreContract", "PostgresFixture"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),

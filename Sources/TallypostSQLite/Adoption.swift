@@ -11,7 +11,7 @@ final class Adoption {
         "wait_for_signal", "max_wait_seconds", "signal_token", "group_key", "run_after", "run_if", "traceparent", "status",
         "attempts", "lease_epoch", "lease_expires_at", "leased_by", "response_status", "start_result", "result", "last_error",
         "progress", "checkpoint", "created_at", "started_at", "finished_at", "blocks_key", "run_at_ms", "deadline_at_ms",
-        "is_open", "is_fit", "claimable", "misfit", "holds_key",
+        "is_open", "lane", "holds_key",
     ]
 
     private let connection: SQLiteConnection
@@ -72,7 +72,7 @@ final class Adoption {
     func finish() throws(StoreError) {
         try connection.execute(Self.statements["trigger"], operation: "adopt trigger")
         let misfits = try connection.prepare(
-            "SELECT count(*), min(id) FROM pending_tasks WHERE misfit", operation: "adopt"
+            "SELECT count(*), min(id) FROM pending_tasks WHERE is_open AND lane IS NULL", operation: "adopt"
         ).firstRow { (count: $0.integer(0), first: $0.integer(1)) }
         if let misfits, misfits.count > 0 {
             notes.append(

@@ -16,12 +16,10 @@ import TallypostCore
         case creating
     }
 
-    /// What every write transaction leaves to the application's writers before the next one begins.
-    static let breath = TimeSpan.milliseconds(1)
-
     private let handle: OpaquePointer
     private let backoff: Unmanaged<BusyBackoff>
-    private var lastWriteAt: Instant?
+    private var share = LockShare()
+    private var knownVersion: Int64?
     private var transaction: (begin: SQLiteStatement, commit: SQLiteStatement)?
     private var version: SQLiteStatement?
 
@@ -118,10 +116,13 @@ import TallypostCore
     func write<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
         try requireSameFile()
         let statements = try transactionStatements()
-        breathe()
-        defer { lastWriteAt = .monotonic }
+        sleep(for: share.wait(at: .monotonic))
         try statements.begin.run()
+        let start = Instant.monotonic
+        let before = unsafe sqlite3_total_changes64(handle)
+        defer { share.held(since: start, until: .monotonic, rows: unsafe Int(sqlite3_total_changes64(handle) - before)) }
         do {
+            try lookForOthers(at: start)
             let result = try body()
             try statements.commit.run()
             return result
@@ -139,11 +140,10 @@ import TallypostCore
         return made
     }
 
-    /// The application's writers wait with sleeps: a relay that takes the lock again at once would starve them.
-    private func breathe() {
-        guard let lastWriteAt else { return }
-        let rested = Instant.monotonic - lastWriteAt
-        if rested < Self.breath { sleep(for: Self.breath - rested) }
+    private func lookForOthers(at now: Instant) throws(StoreError) {
+        let version = try dataVersion()
+        if let knownVersion, knownVersion != version { share.sawOthers(at: now) }
+        knownVersion = version
     }
 
     /// A file that was replaced under us (a restored backup, say) would go on taking our writes and nobody would see them.

@@ -32,6 +32,12 @@ import TallypostCore
         while try step() { try body(self) }
     }
 
+    /// Calls `body` for row after row until it says no.
+    func eachRow(while body: (SQLiteStatement) -> Bool) throws(StoreError) {
+        defer { unsafe sqlite3_reset(handle) }
+        while try step(), body(self) {}
+    }
+
     /// Every row, as `read` makes it out.
     func rows<Row>(_ read: (SQLiteStatement) -> Row) throws(StoreError) -> [Row] {
         defer { unsafe sqlite3_reset(handle) }

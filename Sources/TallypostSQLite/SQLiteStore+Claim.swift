@@ -3,43 +3,56 @@ public import TallypostCore
 extension SQLiteStore {
     /// At most ``rowsPerTransaction`` rows, whatever was asked for.
     public func claim(_ request: ClaimRequest) throws(StoreError) -> ClaimBatch {
+        try lease(try look(for: request), relay: request.relay)
+    }
+
+    /// What is due, found and read without the write lock.
+    struct Look {
+        /// `data_version` before it began.
+        let version: Int64
+        let now: Timestamp
+        var demands: [String: ClaimRequest.Demand] = [:]
+        var chosen: [ClaimCandidate] = []
+        var tasks: [ClaimedTask] = []
+        var mayHaveMore = false
+    }
+
+    func look(for request: ClaimRequest) throws(StoreError) -> Look {
         let session = try opened(for: "claim_due")
         try session.connection.requireSameFile()
-        seenVersion = try session.connection.dataVersion()
-        let now = Timestamp.machineNow
+        var look = Look(version: try session.connection.dataVersion(), now: .machineNow)
+        seenVersion = look.version
         let limit = min(request.limit, Self.rowsPerTransaction)
-        let demands = try demandsToServe(request, session.statements)
-        guard limit > 0, !demands.isEmpty else { return ClaimBatch(tasks: [], now: now, mayHaveMore: false) }
+        look.demands = try demandsToServe(request, session.statements)
+        guard limit > 0, !look.demands.isEmpty else { return look }
 
-        var choice = ClaimChoice(demands: demands, limit: limit)
-        try lookInLanes(for: &choice, now: now, session.statements)
-        let sawAllKeys = try lookAtKeys(for: &choice, now: now, thorough: request.thorough, session.statements)
+        var choice = ClaimChoice(demands: look.demands, limit: limit)
+        try lookInLanes(for: &choice, now: look.now, session.statements)
+        let sawAllKeys = try lookAtKeys(for: &choice, now: look.now, thorough: request.thorough, session.statements)
         let (chosen, leftSome) = choice.take(startingAt: turn)
         turn &+= 1
-        guard !chosen.isEmpty else { return ClaimBatch(tasks: [], now: now, mayHaveMore: !sawAllKeys) }
+        look.chosen = chosen
+        look.tasks = try ClaimReader(statements: session.statements, now: look.now).read(chosen)
+        look.mayHaveMore = leftSome || !sawAllKeys || look.tasks.count < chosen.count
+        return look
+    }
 
-        var batch = ClaimBatch(tasks: [], now: now, mayHaveMore: leftSome || !sawAllKeys)
-        batch.tasks.reserveCapacity(chosen.count)
+    /// Writes the leases of what a look found. As long as nobody else has committed since it began, all that it read still
+    /// holds; else the rows are read again under the lock, since one of them may be what was changed.
+    func lease(_ look: Look, relay: String) throws(StoreError) -> ClaimBatch {
+        var batch = ClaimBatch(tasks: look.tasks, now: look.now, mayHaveMore: look.mayHaveMore)
+        guard !look.tasks.isEmpty else { return batch }
+        let session = try opened(for: "claim_due")
         try session.connection.write { () throws(StoreError) in
-            batch.tasks.removeAll(keepingCapacity: true)
             batch.now = .machineNow
-            let leases = LeaseWriter(statements: session.statements, relay: request.relay, now: batch.now)
-            var bytes = 0
-            for candidate in chosen {
-                guard bytes < Self.bytesPerClaim else {
-                    batch.mayHaveMore = true
-                    return
-                }
-                guard let demand = demands[candidate.type], let task = try leases.lease(candidate, for: demand.lease) else {
-                    // Another relay was faster.
-                    batch.mayHaveMore = true
-                    continue
-                }
-                bytes += task.footprint
-                batch.tasks.append(task)
+            if try session.connection.dataVersion() != look.version {
+                batch.tasks = try ClaimReader(statements: session.statements, now: batch.now).read(look.chosen)
+                batch.tasks.removeAll { look.demands[$0.type] == nil }
+                batch.mayHaveMore = batch.mayHaveMore || batch.tasks.count < look.chosen.count
             }
+            try LeaseWriter(statements: session.statements, relay: relay, now: batch.now).lease(batch.tasks, for: look.demands)
         }
-        remember(chosen)
+        remember(look.chosen)
         return batch
     }
 

@@ -16,7 +16,7 @@ extension SQLiteStore {
             for outcome in part {
                 if let key = keysInFlight.removeValue(forKey: outcome.id) { hintedKeys.insert(key) }
             }
-            for outcome in missed {
+            for outcome in missed.sorted(by: { $0.id < $1.id }) {
                 if try Self.wasSettled(outcome, session.statements) { continue }
                 settlement.late.append(outcome.id)
             }
@@ -25,19 +25,45 @@ extension SQLiteStore {
         return settlement
     }
 
-    /// Returns the outcomes whose row had moved on.
+    /// Returns the outcomes whose row may have moved on.
     private static func write(
         _ outcomes: ArraySlice<Outcome>, _ statements: StoreStatements
     ) throws(StoreError) -> [Outcome] {
         let now = Timestamp.machineNow
         let nowText = now.iso8601
         var missed: [Outcome] = []
+        var alike: [Completion: [Outcome]] = [:]
         for outcome in outcomes {
             // First, while the row still says who held it.
             if let attempt = outcome.attempt { try record(attempt, of: outcome, at: nowText, statements) }
-            if try bind(outcome, now: now, nowText: nowText, statements).run() == 0 { missed.append(outcome) }
+            if case .completed(let status, let result) = outcome.change {
+                alike[Completion(epoch: outcome.epoch, status: status, result: result), default: []].append(outcome)
+            } else if try bind(outcome, now: now, nowText: nowText, statements).run() == 0 {
+                missed.append(outcome)
+            }
+        }
+        for (completion, outcomes) in alike {
+            let update = outcomes.count == 1 ? statements.settleCompleted : statements.settleCompletedAlike
+            if outcomes.count == 1 {
+                try update.bind(1, outcomes[0].id)
+            } else {
+                try update.bind(1, text: ClaimReader.list(outcomes.lazy.map(\.id)))
+            }
+            try update.bind(2, completion.epoch)
+            try update.bind(3, completion.status)
+            try update.bind(4, completion.result)
+            try update.bind(5, nowText)
+            // Which of them it was, the look afterwards tells.
+            if try update.run() != outcomes.count { missed += outcomes }
         }
         return missed
+    }
+
+    /// Tasks that end alike are written by one statement: most receivers answer with nothing, or always the same.
+    private struct Completion: Hashable {
+        var epoch: Int64
+        var status: Int
+        var result: String?
     }
 
     private static func record(
@@ -58,15 +84,6 @@ extension SQLiteStore {
     private static func bind(
         _ outcome: Outcome, now: Timestamp, nowText: String, _ statements: StoreStatements
     ) throws(StoreError) -> SQLiteStatement {
-        if case .completed(let status, let result) = outcome.change {
-            let update = statements.settleCompleted
-            try update.bind(1, outcome.id)
-            try update.bind(2, outcome.epoch)
-            try update.bind(3, status)
-            try update.bind(4, result)
-            try update.bind(5, nowText)
-            return update
-        }
         let write = SettledColumns(outcome.change)
         let update = statements.settleOther
         try update.bind(1, outcome.id)

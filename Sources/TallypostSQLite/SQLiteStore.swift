@@ -2,7 +2,7 @@ public import TallypostCore
 
 /// The relay's side of an SQLite database that an application writes to at the same time.
 ///
-/// Writes go in transactions of at most ``SQLiteStore/rowsPerTransaction`` rows with a breath between them; everything that
+/// Writes go in transactions of at most ``SQLiteStore/rowsPerTransaction`` rows with rest between them (``LockShare``); everything that
 /// can be looked up is looked up before the write lock is taken.
 public final class SQLiteStore: TaskStore {
     /// Rows that one write transaction changes, at most.

@@ -11,6 +11,7 @@ final class StoreStatements {
     let readHead: SQLiteStatement
     let recordAttempt: SQLiteStatement
     let settleCompleted: SQLiteStatement
+    let settleCompletedAlike: SQLiteStatement
     let settleOther: SQLiteStatement
     let settledBefore: SQLiteStatement
     let expiredLeases: SQLiteStatement
@@ -44,7 +45,9 @@ final class StoreStatements {
         keyHeads = try prepare("key_heads")
         readHead = try prepare("claim_heads")
         recordAttempt = try prepare("record_attempts")
-        settleCompleted = try prepare("settle_completed")
+        let completed = try connection.prepareAll(Self.tasks["settle_completed"], operation: "settle_completed")
+        precondition(completed.count == 2, "settle_completed is for one or for many")
+        (settleCompleted, settleCompletedAlike) = (completed[0], completed[1])
         settleOther = try prepare("settle_other")
         settledBefore = try prepare("settled_before")
         expiredLeases = try prepare("expired_leases")

@@ -20,6 +20,30 @@ private func isReadable(_ descriptor: Int32) -> Bool {
         #expect(box.takeAll() == [])
     }
 
+    @Test func `after a message was posted and taken, on two threads, nothing stays readable`() {
+        let (box, starts, answers) = (Mailbox<Int>(capacity: 4), Mailbox<Int>(capacity: 4), Mailbox<Int>(capacity: 4))
+        let rounds = 20_000
+        let taker = WorkerThread(name: "take") {
+            for _ in 0..<rounds {
+                _ = starts.waitForAll()
+                _ = answers.post(0)
+                // Without waiting for the descriptor: the message can be taken while its poster is still posting.
+                while box.takeAll().isEmpty {}
+                _ = answers.post(0)
+            }
+        }
+        var stale = 0
+        for round in 0..<rounds {
+            _ = starts.post(round)
+            _ = answers.waitForAll()
+            _ = box.post(round)
+            _ = answers.waitForAll()
+            if isReadable(box.descriptor) { stale += 1 }
+        }
+        taker.join()
+        #expect(stale == 0)
+    }
+
     @Test func `a full box turns messages away and counts them`() {
         let box = Mailbox<Int>(capacity: 2)
         #expect(box.post(1))

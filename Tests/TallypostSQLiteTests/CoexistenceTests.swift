@@ -2,8 +2,9 @@ import FoundationEssentials
 import SQLiteFixture
 import StoreContract
 import TallypostCore
-import TallypostSQLite
 import Testing
+
+@testable import TallypostSQLite
 
 /// A guest in somebody else's database file.
 @Suite struct CoexistenceTests {
@@ -103,14 +104,59 @@ import Testing
         #expect(try database.query("SELECT count(*) FROM pending_tasks WHERE type = 'invoice'") == [["20"]])
     }
 
-    @Test func `between two write transactions lies a breath`() throws {
+    @Test func `what somebody changed between the look and the lease is read again`() throws {
+        let database = try SQLiteFixture()
+        let store = SQLiteStore(path: database.path)
+        try store.open()
+        let ids = try database.insert([
+            ["type": "mail", "payload": "1"], ["type": "mail"], ["type": "mail", "ordering_key": "c-1"],
+            ["type": "mail", "ordering_key": "c-2"], ["type": "mail"],
+        ])
+        let demand = ClaimRequest.Demand(type: "mail", limit: 10, lease: .seconds(60))
+        let look = try store.look(for: ClaimRequest(relay: "relay-1", demands: [demand], limit: 10, thorough: true))
+        #expect(look.tasks.map(\.id) == ids)
+        try database.update([ids[0]], ["payload": "\"changed\""])
+        try database.update([ids[1]], ["status": "cancelled"])
+        try database.update([ids[2]], ["status": "waiting"])
+        try database.update([ids[3]], ["run_at": .fromNow(.hours(1))])
+        try database.update([ids[4]], ["type": "invoice"])
+        let batch = try store.lease(look, relay: "relay-1")
+        #expect(batch.tasks.map(\.id) == [ids[0]])
+        #expect(batch.tasks.first?.payload == Array("\"changed\"".utf8))
+        #expect(batch.mayHaveMore)
+        let statuses = try database.query("SELECT status FROM pending_tasks ORDER BY id").map { $0[0] }
+        #expect(statuses == ["processing", "cancelled", "waiting", "pending", "pending"])
+    }
+
+    @Test func `what nobody changed is leased as it was read`() throws {
         let database = try SQLiteFixture()
         let store = try database.makeStore()
-        try database.insert((0..<500).map { _ in ["type": "mail"] })
-        let tasks = try store.claim("mail", limit: 500)
-        let start = ContinuousClock.now
-        _ = try store.settle(tasks.map(\.completed))
-        #expect(ContinuousClock.now - start >= .milliseconds(5), "five transactions, each after a breath")
+        let ids = try database.insert([
+            ["type": "mail"], ["type": "mail", "attempts": 3, "lease_epoch": 7], ["type": "mail", "timeout_seconds": 600],
+        ])
+        let batch = try store.claim("mail")
+        #expect(batch.map(\.id) == ids)
+        #expect(batch.map(\.attempt) == [1, 4, 1])
+        #expect(batch.map(\.epoch) == [1, 8, 1])
+        let read = "SELECT attempts, lease_epoch, lease_expires_at > started_at FROM pending_tasks ORDER BY id"
+        let rows = try database.query(read)
+        #expect(rows == [["1", "1", "1"], ["4", "8", "1"], ["1", "1", "1"]])
+        let ends = try database.query("SELECT lease_expires_at FROM pending_tasks ORDER BY id").compactMap { $0[0] }
+        #expect(ends[0] == ends[1] && ends[1] < ends[2], "its own timeout makes a lease longer")
+    }
+
+    @Test func `of tasks that ended alike, the one that had moved on is late`() throws {
+        let database = try SQLiteFixture()
+        let store = try database.makeStore()
+        try database.insert((0..<5).map { _ in ["type": "mail"] })
+        let tasks = try store.claim("mail")
+        try database.update([tasks[1].id], ["lease_epoch": 9])
+        try database.update([tasks[3].id], ["status": "cancelled"])
+        let settlement = try store.settle(tasks.map(\.completed))
+        #expect(settlement.late == [tasks[1].id, tasks[3].id])
+        #expect(settlement.written == 3)
+        let statuses = try database.query("SELECT status FROM pending_tasks ORDER BY id").map { $0[0] }
+        #expect(statuses == ["completed", "processing", "completed", "cancelled", "completed"])
     }
 
     @Test func `a claim that finds nothing takes no lock`() throws {

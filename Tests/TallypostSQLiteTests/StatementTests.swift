@@ -84,10 +84,20 @@ import Testing
             (3, NULL, NULL, 'x', 'y', 'z', x'00', 0), (4, 't', 'processing', '2026-01-01', NULL, 0, NULL, 0), (5, 't', 'odd', '', NULL, 0, '', 0)
             """
         let derived =
-            "SELECT id, run_at_ms, deadline_at_ms, is_open, is_fit, claimable, misfit, holds_key FROM pending_tasks ORDER BY id"
+            "SELECT id, run_at_ms, deadline_at_ms, is_open, lane, holds_key FROM pending_tasks ORDER BY id"
         try new.execute(insert)
         try adopted.execute(insert)
         #expect(try new.query(derived) == adopted.query(derived))
+    }
+
+    @Test func `a list of ids is what json_each takes apart`() throws {
+        let database = try SQLiteFixture()
+        let connection = try SQLiteConnection(path: database.path, mode: .existing)
+        let each = try connection.prepare("SELECT value FROM json_each(?1)", operation: "test")
+        for ids: [Int64] in [[], [1], [-1, 0, 7], [.min, .max]] {
+            try each.bind(1, text: ClaimReader.list(ids))
+            #expect(try each.rows { $0.integer(0) } == ids)
+        }
     }
 
     @Test func `times are written as SQLite writes them`() throws {

@@ -81,23 +81,21 @@ ALTER TABLE pending_tasks ADD COLUMN finished_at TEXT;
 -- name: column blocks_key
 ALTER TABLE pending_tasks ADD COLUMN blocks_key INTEGER NOT NULL DEFAULT 0;
 -- name: column run_at_ms
-ALTER TABLE pending_tasks ADD COLUMN run_at_ms INTEGER AS (CAST(round((julianday(run_at) - 2440587.5) * 86400000.0) AS INTEGER)) VIRTUAL;
+ALTER TABLE pending_tasks ADD COLUMN run_at_ms INTEGER AS (CAST((julianday(run_at) - 2440587.5) * 86400000.0 + 0.5 AS INTEGER)) VIRTUAL;
 -- name: column deadline_at_ms
-ALTER TABLE pending_tasks ADD COLUMN deadline_at_ms INTEGER AS (CAST(round((julianday(deadline_at) - 2440587.5) * 86400000.0) AS INTEGER)) VIRTUAL;
+ALTER TABLE pending_tasks ADD COLUMN deadline_at_ms INTEGER AS (CASE WHEN deadline_at IS NOT NULL THEN CAST((julianday(deadline_at) - 2440587.5) * 86400000.0 + 0.5 AS INTEGER) END) VIRTUAL;
 -- name: column is_open
-ALTER TABLE pending_tasks ADD COLUMN is_open INTEGER AS (CASE status WHEN 'pending' THEN 1 WHEN 'processing' THEN 0 WHEN 'completed' THEN 0 WHEN 'failed' THEN 0
+ALTER TABLE pending_tasks ADD COLUMN is_open INTEGER AS (CASE status WHEN 'processing' THEN 0 WHEN 'pending' THEN 1 WHEN 'completed' THEN 0 WHEN 'failed' THEN 0
     WHEN 'waiting' THEN 0 WHEN 'blocked' THEN 0 WHEN 'timeout' THEN 0 WHEN 'cancelled' THEN 0 ELSE 1 END) VIRTUAL;
--- name: column is_fit
-ALTER TABLE pending_tasks ADD COLUMN is_fit INTEGER AS (CASE WHEN is_open THEN typeof(type) = 'text' AND typeof(priority) = 'integer' AND typeof(ordering_key) IN ('text', 'null')
-    AND typeof(max_attempts) IN ('integer', 'null') AND typeof(timeout_seconds) IN ('integer', 'null')
-    AND run_at_ms IS NOT NULL AND (deadline_at IS NULL OR deadline_at_ms IS NOT NULL) ELSE 0 END) VIRTUAL;
--- name: column claimable
-ALTER TABLE pending_tasks ADD COLUMN claimable INTEGER AS (CASE WHEN is_open THEN is_fit ELSE 0 END) VIRTUAL;
--- name: column misfit
-ALTER TABLE pending_tasks ADD COLUMN misfit INTEGER AS (CASE WHEN is_open THEN NOT is_fit ELSE 0 END) VIRTUAL;
+-- name: column lane
+ALTER TABLE pending_tasks ADD COLUMN lane TEXT AS (CASE WHEN is_open AND type >= '' AND type < x'' AND priority = CAST(priority AS INTEGER)
+    AND (ordering_key IS NULL OR (ordering_key >= '' AND ordering_key < x''))
+    AND max_attempts IS CAST(max_attempts AS INTEGER) AND timeout_seconds IS CAST(timeout_seconds AS INTEGER)
+    AND julianday(run_at) IS NOT NULL AND (deadline_at IS NULL OR julianday(deadline_at) IS NOT NULL) THEN type END) VIRTUAL;
 -- name: column holds_key
-ALTER TABLE pending_tasks ADD COLUMN holds_key INTEGER AS (blocks_key OR CASE status WHEN 'completed' THEN 0 WHEN 'failed' THEN 0 WHEN 'timeout' THEN 0
-    WHEN 'cancelled' THEN 0 ELSE 1 END) VIRTUAL;
+ALTER TABLE pending_tasks ADD COLUMN holds_key INTEGER AS (CASE WHEN ordering_key IS NULL THEN 0 WHEN blocks_key THEN 1 ELSE CASE status WHEN 'processing' THEN 1
+    WHEN 'pending' THEN 1 WHEN 'completed' THEN 0 WHEN 'failed' THEN 0 WHEN 'timeout' THEN 0 WHEN 'cancelled' THEN 0
+    ELSE 1 END END) VIRTUAL;
 
 -- name: begun
 -- Nobody holds a lease of a keyed row in processing: it starts anew. Two of one key could not both be in flight.

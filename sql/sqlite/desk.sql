@@ -61,7 +61,7 @@ INSERT INTO task_events (task_id, at, event, by, why, detail) VALUES (?1, ?2, ?3
 SELECT coalesce(type, ''), coalesce(status, ''), count(*), min(run_at_ms) FROM pending_tasks GROUP BY 1, 2 ORDER BY 1, 2;
 
 -- name: overview_holders
-SELECT coalesce(leased_by, ''), count(*), min(CAST(round((julianday(lease_expires_at) - 2440587.5) * 86400000.0) AS INTEGER))
+SELECT coalesce(leased_by, ''), count(*), min(CAST((julianday(lease_expires_at) - 2440587.5) * 86400000.0 + 0.5 AS INTEGER))
 FROM pending_tasks WHERE status = 'processing' GROUP BY 1 ORDER BY 1;
 
 -- name: overview_finished
@@ -70,8 +70,8 @@ SELECT status, count(*) FROM pending_tasks WHERE finished_at >= ?1 GROUP BY stat
 
 -- name: overview_due
 -- Due at ?1; both halves from their indexes.
-SELECT (SELECT count(*) FROM pending_tasks WHERE ordering_key IS NULL AND claimable AND run_at_ms <= ?1)
-     + (SELECT count(*) FROM pending_tasks WHERE ordering_key IS NOT NULL AND holds_key AND claimable AND run_at_ms <= ?1);
+SELECT (SELECT count(*) FROM pending_tasks WHERE ordering_key IS NULL AND is_open AND lane IS NOT NULL AND run_at_ms <= ?1)
+     + (SELECT count(*) FROM pending_tasks WHERE ordering_key IS NOT NULL AND holds_key AND lane IS NOT NULL AND run_at_ms <= ?1);
 
 -- name: explain_key_holder
 -- The task that task ?1 waits behind on its ordering key: the one in flight, else the first.
@@ -84,7 +84,7 @@ ORDER BY other.status = 'processing' OR other.status = 'waiting' DESC, other.id 
 -- name: explain_due_before
 -- How many tasks of the type of task ?1 are due at ?2 and come before it; a step of priority is worth a minute.
 SELECT count(*)
-FROM pending_tasks AS task JOIN pending_tasks AS other ON other.type = task.type AND other.ordering_key IS NULL AND other.claimable
+FROM pending_tasks AS task JOIN pending_tasks AS other ON other.lane = task.type AND other.ordering_key IS NULL AND other.is_open
 WHERE task.id = ?1 AND other.id <> task.id AND other.run_at_ms <= ?2
   AND (other.run_at_ms - other.priority * 60000, other.id) < (task.run_at_ms - task.priority * 60000, task.id);
 

@@ -9,41 +9,44 @@ SELECT max(version) FROM tallypost_schema;
 
 -- name: open_lanes
 -- Every type and priority with rows to claim, due or not: the index is entered once a lane, however long the lanes are.
-WITH RECURSIVE lane (type, priority) AS (
+WITH RECURSIVE last (type, priority) AS (
     SELECT type, priority FROM (
-        SELECT type, priority FROM pending_tasks WHERE ordering_key IS NULL AND claimable ORDER BY type, priority LIMIT 1)
+        SELECT lane AS type, priority FROM pending_tasks WHERE ordering_key IS NULL AND is_open AND lane IS NOT NULL
+        ORDER BY lane, priority LIMIT 1)
     UNION ALL
     SELECT head.type, head.priority
-    FROM lane JOIN pending_tasks AS head ON head.id = coalesce(
-        (SELECT id FROM pending_tasks WHERE ordering_key IS NULL AND claimable AND type = lane.type AND priority > lane.priority
+    FROM last JOIN pending_tasks AS head ON head.id = coalesce(
+        (SELECT id FROM pending_tasks WHERE ordering_key IS NULL AND is_open AND lane = last.type AND priority > last.priority
          ORDER BY priority LIMIT 1),
-        (SELECT id FROM pending_tasks WHERE ordering_key IS NULL AND claimable AND type > lane.type
-         ORDER BY type, priority LIMIT 1))
+        (SELECT id FROM pending_tasks WHERE ordering_key IS NULL AND is_open AND lane > last.type
+         ORDER BY lane, priority LIMIT 1))
 )
-SELECT type, priority FROM lane;
+SELECT type, priority FROM last;
 
 -- name: next_due
 -- When the first row of a lane (?1 type, ?2 priority) that is not due at ?3 falls due.
 SELECT run_at_ms FROM pending_tasks
-WHERE type = ?1 AND priority = ?2 AND ordering_key IS NULL AND claimable AND run_at_ms > ?3
+WHERE lane = ?1 AND priority = ?2 AND ordering_key IS NULL AND is_open AND run_at_ms > ?3
 ORDER BY run_at_ms LIMIT 1;
 
 -- name: claim_due
 -- Three steps, because PostgreSQL's one would return the status after the change and hold the write lock while it looks.
 -- First, before the transaction: what is due at ?3 in a lane, from the index alone, at most ?4.
 SELECT id, run_at_ms FROM pending_tasks
-WHERE type = ?1 AND priority = ?2 AND ordering_key IS NULL AND claimable AND run_at_ms <= ?3
+WHERE lane = ?1 AND priority = ?2 AND ordering_key IS NULL AND is_open AND run_at_ms <= ?3
 ORDER BY run_at_ms, id LIMIT ?4;
--- Then, in it, each row ?1 that was chosen, if it is still there to be claimed at ?2.
-SELECT id, lease_epoch, type, attempts, status, payload, coalesce(idempotency_key, 'pending_tasks-' || id), subject, target_url,
-       headers, run_at_ms, CAST(round((julianday(created_at) - 2440587.5) * 86400000.0) AS INTEGER), deadline_at_ms, priority,
-       ordering_key, max_attempts, timeout_seconds, wait_for_signal, signal_token, traceparent, checkpoint
-FROM pending_tasks
-WHERE id = ?1 AND ordering_key IS NULL AND is_open AND run_at_ms <= ?2;
--- And its lease: ?2 attempts, ?3 epoch, ?4 its end, ?5 relay, ?6 now.
+-- Then, still before it, the rows that were chosen (?1: a JSON array of ids), in that order, if they can be claimed at ?2. Asked
+-- again inside the transaction, but only if somebody else has committed in between.
+SELECT task.id, lease_epoch, task.type, attempts, status, payload, coalesce(idempotency_key, 'pending_tasks-' || task.id), subject,
+       target_url, headers, run_at_ms, CAST((julianday(created_at) - 2440587.5) * 86400000.0 + 0.5 AS INTEGER), deadline_at_ms,
+       priority, ordering_key, max_attempts, timeout_seconds, wait_for_signal, signal_token, traceparent, checkpoint
+FROM json_each(?1) AS chosen CROSS JOIN pending_tasks AS task ON task.id = chosen.value
+WHERE ordering_key IS NULL AND is_open AND run_at_ms <= ?2;
+-- And their leases, one statement for all (?1, as before) that shall have the same: ?2 attempts, ?3 epoch, ?4 its end, ?5 relay,
+-- ?6 now. A statement costs nearly as much to begin and to end as a row costs to change.
 UPDATE pending_tasks
 SET status = 'processing', attempts = ?2, lease_epoch = ?3, lease_expires_at = ?4, leased_by = ?5, started_at = ?6
-WHERE id = ?1;
+WHERE id IN (SELECT value FROM json_each(?1));
 
 -- name: key_heads
 -- The first task of each of at most ?2 ordering keys, from key ?1 on in byte order. One step in the index per key.
@@ -58,16 +61,16 @@ WITH RECURSIVE head (id, ordering_key, n) AS (
         ORDER BY ordering_key, id LIMIT 1)
     WHERE head.n < ?2
 )
-SELECT task.id, task.ordering_key, task.type, task.priority, task.run_at_ms, task.claimable
+SELECT task.id, task.ordering_key, task.type, task.priority, task.run_at_ms, task.lane IS NOT NULL
        AND NOT EXISTS (SELECT 1 FROM pending_tasks AS other
                        WHERE other.ordering_key = task.ordering_key AND (other.status = 'processing' OR other.status = 'waiting'))
 FROM head JOIN pending_tasks AS task ON task.id = head.id;
 
 -- name: claim_heads
--- A head ?1 that was chosen, if at ?2 it still is one and nothing of its key is in flight; leased as under claim_due. The
+-- A head ?1 that was chosen, if at ?2 it still is one and nothing of its key is in flight; read and leased as under claim_due. The
 -- unique index pending_tasks_key_in_flight stands behind this.
 SELECT id, lease_epoch, type, attempts, status, payload, coalesce(idempotency_key, 'pending_tasks-' || id), subject, target_url,
-       headers, run_at_ms, CAST(round((julianday(created_at) - 2440587.5) * 86400000.0) AS INTEGER), deadline_at_ms, priority,
+       headers, run_at_ms, CAST((julianday(created_at) - 2440587.5) * 86400000.0 + 0.5 AS INTEGER), deadline_at_ms, priority,
        ordering_key, max_attempts, timeout_seconds, wait_for_signal, signal_token, traceparent, checkpoint
 FROM pending_tasks AS task
 WHERE id = ?1 AND ordering_key IS NOT NULL AND is_open AND run_at_ms <= ?2
@@ -87,6 +90,10 @@ FROM pending_tasks WHERE id = ?1 AND lease_epoch = ?2 AND status = 'processing';
 UPDATE pending_tasks
 SET status = 'completed', response_status = ?3, result = ?4, finished_at = ?5, lease_expires_at = NULL
 WHERE id = ?1 AND lease_epoch = ?2 AND status = 'processing';
+-- The same for all tasks (?1: a JSON array of ids) that ended alike in the same epoch.
+UPDATE pending_tasks
+SET status = 'completed', response_status = ?3, result = ?4, finished_at = ?5, lease_expires_at = NULL
+WHERE id IN (SELECT value FROM json_each(?1)) AND lease_epoch = ?2 AND status = 'processing';
 
 -- name: settle_other
 -- Task ?1 in epoch ?2 goes to status ?3: ?4 HTTP status, ?5 error, ?6 finished_at, ?7 when a task that goes back is due, in
@@ -122,7 +129,7 @@ LIMIT ?2;
 
 -- name: earliest_lease
 -- The first lease to end, in milliseconds; null: a task is being sent without one.
-SELECT CAST(round((julianday(lease_expires_at) - 2440587.5) * 86400000.0) AS INTEGER)
+SELECT CAST((julianday(lease_expires_at) - 2440587.5) * 86400000.0 + 0.5 AS INTEGER)
 FROM pending_tasks WHERE status = 'processing' ORDER BY lease_expires_at LIMIT 1;
 
 -- name: end_overdue
@@ -130,11 +137,11 @@ FROM pending_tasks WHERE status = 'processing' ORDER BY lease_expires_at LIMIT 1
 UPDATE pending_tasks
 SET status = 'timeout', finished_at = ?2, last_error = 'deadline_at passed before it could be sent'
 WHERE id IN (SELECT id FROM pending_tasks
-             WHERE deadline_at IS NOT NULL AND claimable AND deadline_at_ms < ?1 AND status = 'pending'
+             WHERE deadline_at IS NOT NULL AND is_open AND deadline_at_ms < ?1 AND status = 'pending' AND lane IS NOT NULL
              ORDER BY deadline_at_ms LIMIT ?3);
 
 -- name: set_aside_untyped
--- Rows that no claim can take (see is_fit in v0001) fail with the reason; ?1 now, at most ?2.
+-- Rows that no claim can take (see lane in v0001) fail with the reason; ?1 now, at most ?2.
 UPDATE pending_tasks
 SET status = 'failed', finished_at = ?1, last_error = CASE
     WHEN type IS NULL THEN 'type is NULL'
@@ -145,10 +152,11 @@ SET status = 'failed', finished_at = ?1, last_error = CASE
     WHEN typeof(ordering_key) NOT IN ('text', 'null') THEN 'ordering_key is no text'
     WHEN typeof(max_attempts) NOT IN ('integer', 'null') THEN 'max_attempts is no integer: ' || substr(CAST(max_attempts AS TEXT), 1, 200)
     ELSE 'timeout_seconds is no integer: ' || substr(CAST(timeout_seconds AS TEXT), 1, 200) END
-WHERE id IN (SELECT id FROM pending_tasks WHERE misfit LIMIT ?2);
+WHERE id IN (SELECT id FROM pending_tasks WHERE ordering_key IS NULL AND is_open AND lane IS NULL
+             UNION ALL SELECT id FROM pending_tasks WHERE ordering_key IS NOT NULL AND is_open AND lane IS NULL LIMIT ?2);
 
 -- name: paused_routes
-SELECT type, CAST(round((julianday(paused_at) - 2440587.5) * 86400000.0) AS INTEGER), paused_by, reason FROM task_routes ORDER BY type;
+SELECT type, CAST((julianday(paused_at) - 2440587.5) * 86400000.0 + 0.5 AS INTEGER), paused_by, reason FROM task_routes ORDER BY type;
 
 -- name: pause_route
 -- Type ?1 at ?2 by ?3 because ?4. The first reason is kept.

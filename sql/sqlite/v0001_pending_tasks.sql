@@ -46,27 +46,30 @@ CREATE TABLE IF NOT EXISTS pending_tasks (
     started_at       TEXT,
     finished_at      TEXT,
     blocks_key       INTEGER NOT NULL DEFAULT 0,
-    -- Derived. A status that nobody knows is claimable, so that a claim finds the row and sets it aside. What no claim can
-    -- take in its stride, because SQLite's columns hold anything, is a misfit: the sweep finds it and sets it aside.
-    run_at_ms        INTEGER AS (CAST(round((julianday(run_at) - 2440587.5) * 86400000.0) AS INTEGER)) VIRTUAL,
-    deadline_at_ms   INTEGER AS (CAST(round((julianday(deadline_at) - 2440587.5) * 86400000.0) AS INTEGER)) VIRTUAL,
-    is_open          INTEGER AS (CASE status WHEN 'pending' THEN 1 WHEN 'processing' THEN 0 WHEN 'completed' THEN 0 WHEN 'failed' THEN 0
+    -- Derived. A status that nobody knows is open, so that a claim finds the row and sets it aside. `lane` is the type of a row
+    -- that a claim can take; of an open one that no claim can take in its stride, because SQLite's columns hold anything, it is
+    -- null: the sweep finds it and sets it aside. Each write of a row computes these anew, and each index that names one does so
+    -- again for the old row: hence no expression of one is longer than it must be, the statuses of every task come first, and
+    -- what a comparison can tell (numbers sort before text, text before blobs) is not asked of a function.
+    run_at_ms        INTEGER AS (CAST((julianday(run_at) - 2440587.5) * 86400000.0 + 0.5 AS INTEGER)) VIRTUAL,
+    deadline_at_ms   INTEGER AS (CASE WHEN deadline_at IS NOT NULL THEN CAST((julianday(deadline_at) - 2440587.5) * 86400000.0 + 0.5 AS INTEGER) END) VIRTUAL,
+    is_open          INTEGER AS (CASE status WHEN 'processing' THEN 0 WHEN 'pending' THEN 1 WHEN 'completed' THEN 0 WHEN 'failed' THEN 0
                          WHEN 'waiting' THEN 0 WHEN 'blocked' THEN 0 WHEN 'timeout' THEN 0 WHEN 'cancelled' THEN 0 ELSE 1 END) VIRTUAL,
-    is_fit           INTEGER AS (CASE WHEN is_open THEN typeof(type) = 'text' AND typeof(priority) = 'integer' AND typeof(ordering_key) IN ('text', 'null')
-                         AND typeof(max_attempts) IN ('integer', 'null') AND typeof(timeout_seconds) IN ('integer', 'null')
-                         AND run_at_ms IS NOT NULL AND (deadline_at IS NULL OR deadline_at_ms IS NOT NULL) ELSE 0 END) VIRTUAL,
-    claimable        INTEGER AS (CASE WHEN is_open THEN is_fit ELSE 0 END) VIRTUAL,
-    misfit           INTEGER AS (CASE WHEN is_open THEN NOT is_fit ELSE 0 END) VIRTUAL,
-    holds_key        INTEGER AS (blocks_key OR CASE status WHEN 'completed' THEN 0 WHEN 'failed' THEN 0 WHEN 'timeout' THEN 0
-                         WHEN 'cancelled' THEN 0 ELSE 1 END) VIRTUAL
+    lane             TEXT    AS (CASE WHEN is_open AND type >= '' AND type < x'' AND priority = CAST(priority AS INTEGER)
+                         AND (ordering_key IS NULL OR (ordering_key >= '' AND ordering_key < x''))
+                         AND max_attempts IS CAST(max_attempts AS INTEGER) AND timeout_seconds IS CAST(timeout_seconds AS INTEGER)
+                         AND julianday(run_at) IS NOT NULL AND (deadline_at IS NULL OR julianday(deadline_at) IS NOT NULL) THEN type END) VIRTUAL,
+    holds_key        INTEGER AS (CASE WHEN ordering_key IS NULL THEN 0 WHEN blocks_key THEN 1 ELSE CASE status WHEN 'processing' THEN 1
+                         WHEN 'pending' THEN 1 WHEN 'completed' THEN 0 WHEN 'failed' THEN 0 WHEN 'timeout' THEN 0 WHEN 'cancelled' THEN 0
+                         ELSE 1 END END) VIRTUAL
 );
 
 -- For ever: a second insert with a key fails, ON CONFLICT DO NOTHING dedupes.
 CREATE UNIQUE INDEX IF NOT EXISTS pending_tasks_idempotency_key ON pending_tasks (idempotency_key);
 
--- Claims: one range scan per type and priority.
-CREATE INDEX IF NOT EXISTS pending_tasks_due ON pending_tasks (type, priority, run_at_ms, id)
-    WHERE ordering_key IS NULL AND claimable;
+-- Claims: one range scan per type and priority. Misfits stand at its start, where `lane` is null.
+CREATE INDEX IF NOT EXISTS pending_tasks_due ON pending_tasks (lane, priority, run_at_ms)
+    WHERE ordering_key IS NULL AND is_open;
 
 -- Leases that ran out.
 CREATE INDEX IF NOT EXISTS pending_tasks_leased ON pending_tasks (lease_expires_at) WHERE status = 'processing';
@@ -80,10 +83,11 @@ CREATE UNIQUE INDEX IF NOT EXISTS pending_tasks_key_in_flight ON pending_tasks (
     WHERE ordering_key IS NOT NULL AND (status = 'processing' OR status = 'waiting');
 
 CREATE INDEX IF NOT EXISTS pending_tasks_deadline ON pending_tasks (deadline_at_ms)
-    WHERE deadline_at IS NOT NULL AND claimable;
+    WHERE deadline_at IS NOT NULL AND is_open;
 
--- What SQLite lets in and no claim can use: no type, a run_at that is no time, a word where a number belongs.
-CREATE INDEX IF NOT EXISTS pending_tasks_misfit ON pending_tasks (id) WHERE misfit;
+-- What SQLite lets in and no claim can use (no type, a run_at that is no time, a word where a number belongs), where an
+-- ordering key is set; the rest is in pending_tasks_due.
+CREATE INDEX IF NOT EXISTS pending_tasks_misfit ON pending_tasks (id) WHERE ordering_key IS NOT NULL AND is_open AND lane IS NULL;
 
 CREATE UNIQUE INDEX IF NOT EXISTS pending_tasks_signal_token ON pending_tasks (signal_token) WHERE wait_for_signal;
 CREATE INDEX IF NOT EXISTS pending_tasks_group ON pending_tasks (group_key, id) WHERE group_key IS NOT NULL;

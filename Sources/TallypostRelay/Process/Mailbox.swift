@@ -28,27 +28,28 @@ public final class Mailbox<Message: Sendable>: Sendable {
     public var refused: Int { state.withLock { $0.refused } }
 
     /// Puts a message in and wakes the taker; false, and nothing is kept, when the box is full. Never blocks.
+    ///
+    /// The descriptor is written, and cleared, under the box's lock: it is readable when, and only when, messages wait. Written
+    /// after the lock was let go, it could stay readable for a message that was taken already, and whoever polls it then would
+    /// be interrupted for nothing, and interrupt in turn, again and again.
     public func post(_ message: Message) -> Bool {
-        let (accepted, wasEmpty) = state.withLock { state -> (Bool, Bool) in
+        state.withLock { state in
             guard state.messages.count < capacity else {
                 state.refused += 1
-                return (false, false)
+                return false
             }
             state.messages.append(message)
-            return (true, state.messages.count == 1)
+            if state.messages.count == 1 { event.raise() }
+            return true
         }
-        if wasEmpty { event.raise() }
-        return accepted
     }
 
     /// Everything that waits, oldest first; empty when nothing does.
-    ///
-    /// The descriptor is cleared before the box is emptied: a message posted in between wakes the taker once for nothing,
-    /// where the other way round its wake-up would be lost.
     public func takeAll() -> [Message] {
-        event.clear()
-        return state.withLock { state in
+        state.withLock { state in
             var taken: [Message] = []
+            guard !state.messages.isEmpty else { return taken }
+            event.clear()
             swap(&taken, &state.messages)
             return taken
         }
