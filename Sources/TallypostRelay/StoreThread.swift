@@ -50,18 +50,6 @@ public final class StoreThread: Sendable {
         thread.join()
     }
 
-    /// Until there is news, the time is up, or a command waits; not until a wake-up whose command was taken already.
-    private static func listen(
-        _ store: any TaskStore, for span: TimeSpan, _ commands: Mailbox<Command>
-    ) throws(StoreError) -> Bool {
-        let end = MonotonicClock.now() + span
-        while true {
-            let left = max(end - MonotonicClock.now(), .zero)
-            if try store.waitForWork(timeout: left, interrupt: commands.descriptor) { return true }
-            if MonotonicClock.now() >= end || !commands.isEmpty() { return false }
-        }
-    }
-
     private static func serve(_ store: any TaskStore, commands: Mailbox<Command>, events: Mailbox<RelayEvent>) {
         func tell(_ event: RelayEvent) { precondition(events.post(event), "more events than the dispatch loop can hold") }
         while true {
@@ -77,7 +65,7 @@ public final class StoreThread: Sendable {
                 case .order(let order): tell(store.carryOut(order))
                 case .listen(let span):
                     do throws(StoreError) {
-                        tell(.storeListened(try listen(store, for: span, commands)))
+                        tell(.storeListened(try store.waitForWork(timeout: span, interrupt: commands.descriptor)))
                     } catch {
                         tell(.storeFailed(error, StoreOrder()))
                     }

@@ -55,14 +55,6 @@ public final class Mailbox<Message: Sendable>: Sendable {
         }
     }
 
-    /// Whether nothing waits. The descriptor is then cleared: of a message that was taken before its wake-up came, the wake-up is left.
-    public func isEmpty() -> Bool {
-        state.withLock { state in
-            if state.messages.isEmpty { event.clear() }
-            return state.messages.isEmpty
-        }
-    }
-
     /// Sleeps until something waits, and takes it all.
     public func waitForAll() -> [Message] {
         while true {
