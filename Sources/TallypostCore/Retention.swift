@@ -110,7 +110,8 @@ public struct PurgeWalk: Sendable {
         spread = removed == 0 ? Self.widest : max(1, min(Self.widest, (looked + removed / 2) / removed))
         if span > target {
             let fitting = Int(Double(rows) * Double(target.nanoseconds) / Double(span.nanoseconds))
-            rows = max(Self.least, min(rows - 1, fitting))
+            // By half at most: one that took long may have waited for a processor or a disk.
+            rows = max(Self.least, rows / 2, min(rows - 1, fitting))
         } else if removed * 2 >= rows, span.nanoseconds * 2 < target.nanoseconds {
             rows = min(most, rows * 3 / 2)
         }

@@ -2,7 +2,7 @@ public import TallypostCore
 
 extension PostgresStore {
     /// Rows that one step removes, at most, and how long it should take: a task that comes meanwhile waits for it.
-    static let purgeWalk = PurgeWalk(most: 2_000, target: .milliseconds(5))
+    static let purgeWalk = PurgeWalk(most: 2_000, target: .milliseconds(8))
     /// SQLSTATE query_canceled: `statement_timeout` was up.
     private static let queryCancelled = "57014"
 

@@ -78,7 +78,7 @@ import Testing
         #expect(bench.sent.count == 1 && bench.database.rows.count == 100)
     }
 
-    @Test(arguments: [(0.0, 9.0), (0.5, 9), (0.8, 19), (0.96, 99), (1, 999)])
+    @Test(arguments: [(0.0, 9.0), (0.2, 9), (0.6, 19), (0.92, 99), (1, 999)])
     func `a step rests longer the busier the store is`(load: Double, rests: Double) {
         var state = RetentionState(policy: RetentionPolicy())
         state.measureLoad(at: Instant(nanoseconds: 0))

@@ -18,10 +18,10 @@ struct RetentionState: Sendable {
     var untold = 0
     var toldAt: Instant?
 
-    /// Retention takes a quarter of the time that the store has left, and no more than a tenth of all: where tasks are few it keeps
+    /// Retention takes an eighth of the time that the store has left, and no more than a tenth of all: where tasks are few it keeps
     /// up with them, and where they come as fast as they can be sent they hardly notice it.
     func rest(after cost: TimeSpan) -> TimeSpan {
-        let part = min(0.1, max(0.001, (1 - load) / 4))
+        let part = min(0.1, max(0.001, (1 - load) / 8))
         return min(.seconds(1), max(.milliseconds(1), TimeSpan(nanoseconds: Int64(Double(cost.nanoseconds) * (1 / part - 1)))))
     }
 
