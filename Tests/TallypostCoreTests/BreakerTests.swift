@@ -12,8 +12,8 @@ import Testing
         var random = RandomSource(seed: 7)
         var limits = RelayLimits()
 
-        mutating func hear(_ word: Breaker.Word, id: Int64 = 1) -> Breaker.Change? {
-            breaker.record(word, of: Relay.LeaseKey(id: id, epoch: 1), at: now, limits, &random)
+        mutating func hear(_ word: Breaker.Word, id: Int64 = 1, underWay: Int = 0) -> Breaker.Change? {
+            breaker.record(word, of: Relay.LeaseKey(id: id, epoch: 1), underWay: underWay, at: now, limits, &random)
         }
 
         /// Fails until it opens; says after how many and for how long.
@@ -28,6 +28,21 @@ import Testing
             breaker.probe(with: Relay.LeaseKey(id: 1, epoch: 1))
             if case .staysOpen(let wait) = hear(.failing) { return wait }
             throw StaysClosed()
+        }
+    }
+
+    @Test func `failures that come back first say little while more than they are under way`() {
+        var hasty = Bench()
+        for _ in 0..<20 { #expect(hasty.hear(.failing, underWay: 40) == nil) }
+        // The answers that took work are good: a third failed, and it stays closed.
+        for _ in 0..<40 { #expect(hasty.hear(.alive) == nil) }
+        #expect(hasty.hear(.failing) == nil && hasty.breaker.state == .closed)
+
+        var dead = Bench()
+        for number in 1...39 { #expect(dead.hear(.failing, underWay: 40) == nil, "\(number)") }
+        guard case .opened(40, 40, _) = dead.hear(.failing, underWay: 40) else {
+            Issue.record("as many failed as were under way")
+            return
         }
     }
 

@@ -1,7 +1,8 @@
 /// The circuit breaker of one destination, as one relay sees it; in memory only (Nygard, "Release It!", 2007).
 ///
-/// It looks at the last 64 answers, and forgets them after a minute without one. When 70 % of at least 10 failed it opens:
-/// nothing is sent until its time is up, then a single request, the probe. An answer that shows the destination alive closes
+/// It looks at the last 64 answers, and forgets them after a minute without one. When 70 % of at least 10 failed it opens; of as
+/// many as are still under way, when those are more, because failures come back sooner than answers that took work: the first ten
+/// of sixty-four that left together say little. Then nothing is sent until its time is up, then a single request, the probe. An answer that shows the destination alive closes
 /// it; a failure opens it again, for twice the time.
 struct Breaker {
     /// What an answer says about the destination, whatever it says about the task.
@@ -41,13 +42,13 @@ struct Breaker {
 
     /// Takes in an answer. Says what changed, for people.
     mutating func record(
-        _ word: Word, of key: @autoclosure () -> Relay.LeaseKey, at now: Instant, _ limits: RelayLimits,
-        _ random: inout RandomSource
+        _ word: Word, of key: @autoclosure () -> Relay.LeaseKey, underWay: Int = 0, at now: Instant,
+        _ limits: RelayLimits, _ random: inout RandomSource
     ) -> Change? {
         switch state {
         case .closed:
             guard word != .nothing else { return nil }
-            return count(word, at: now, limits, &random)
+            return count(word, underWay: underWay, at: now, limits, &random)
         case .open:
             // It was sent before the breaker opened.
             return nil
@@ -68,7 +69,7 @@ struct Breaker {
     }
 
     private mutating func count(
-        _ word: Word, at now: Instant, _ limits: RelayLimits, _ random: inout RandomSource
+        _ word: Word, underWay: Int, at now: Instant, _ limits: RelayLimits, _ random: inout RandomSource
     ) -> Change? {
         if now - lastAt > limits.breakerMemory { (history, count) = (0, 0) }
         lastAt = now
@@ -80,7 +81,7 @@ struct Breaker {
             openings = 0
             return nil
         }
-        guard word == .failing else { return nil }
+        guard word == .failing, count >= min(underWay, Self.longestHistory) else { return nil }
         seen = (failures, count)
         return .opened(failures: failures, attempts: count, wait: open(at: now, limits, &random))
     }

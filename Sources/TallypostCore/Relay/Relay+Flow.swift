@@ -78,8 +78,10 @@ extension Relay {
         }
         let key = LeaseKey(id: answer.id, epoch: answer.epoch)
         let wasProbe = !destinations[destination].isFree && destinations[destination].breaker.state == .probing(key)
+        let word = answer.wasOnClosedConnection ? Breaker.Word.nothing : answer.result.aboutDestination
+        let underWay = word == .failing ? destinations[destination].channels.reduce(0) { $0 + channels[$1].inFlight } : 0
         let change = destinations[destination].breaker.record(
-            answer.wasOnClosedConnection ? .nothing : answer.result.aboutDestination, of: key, at: now, limits, &random)
+            word, of: key, underWay: underWay, at: now, limits, &random)
         // What waits in the database for the probe's answer is asked for again.
         if wasProbe { isHungry = true }
         guard let change else { return }
