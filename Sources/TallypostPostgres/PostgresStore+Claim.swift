@@ -43,7 +43,7 @@ extension PostgresStore {
             let seen = try results.removeFirst().get()
             learnKeys(seen[...], keySteps)
             if sweeps {
-                try learnLanes(seen[keySteps.count])
+                learnLanes(seen[keySteps.count])
                 hasLookedRound = true
             }
             if keySteps.count == 1 { looking = visitTook }
@@ -91,9 +91,9 @@ extension PostgresStore {
         hasNews = false
         let plan = ClaimPlan(request, demands, lanes, open: openLanes, keys: [], marksApply: false, turn: &keyTurn)
         guard !plan.lanes.isEmpty else { return ([], nil) }
-        let keySteps = keySteps(thorough: false)
+        let keySteps = followsNews ? [] : keySteps(thorough: false)
         let looksAround = followsNews ? [] : [keySteps + [step("open_lanes")]]
-        var results = try run(groups + [lanesStep(plan, request)].map { [$0] } + looksAround)
+        var results = try run(groups + [[lanesStep(plan, request)]] + looksAround)
         let settled = Array(results.prefix(groups.count))
         results.removeFirst(groups.count)
         let tasks = try read(results.removeFirst().get()[0])
@@ -105,13 +105,14 @@ extension PostgresStore {
             // Tasks that are leased already must reach the caller, whatever else fails.
             if let seen = try? results.removeFirst().get() {
                 learnKeys(seen[...], keySteps)
-                try learnLanes(seen[keySteps.count])
+                learnLanes(seen[keySteps.count])
             }
             isLeft = keys.mayHaveDue || !openLanes.isSubset(of: knew)
             if isLeft, tasks.isEmpty { return (settled, nil) }
         }
         sweptAt = started
-        if followsNews || keySteps.count == 1 { sweepPace.took(visitTook, rows: tasks.count, at: Moment.now()) }
+        // A step of the walk is paced by itself.
+        if keySteps.count < 2 { sweepPace.took(visitTook, rows: tasks.count, at: Moment.now()) }
         return (settled, finish(tasks, request, plan, keysAreLeft: isLeft))
     }
 

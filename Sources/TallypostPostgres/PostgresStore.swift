@@ -173,7 +173,7 @@ public final class PostgresStore: TaskStore {
         let now = Moment.now()
         guard expiryPace.allows(now) else { return [] }
         // Before the first claim nothing is known of the lanes.
-        if lanes.isEmpty { try learnLanes(try run("open_lanes")) }
+        if lanes.isEmpty { learnLanes(try run("open_lanes")) }
         let known = lanes.sorted { ($0.key.type, $0.key.priority) < ($1.key.type, $1.key.priority) }
         let bounded = lastClaimWasFull
         let result = try run("expired_leases") {
@@ -194,7 +194,7 @@ public final class PostgresStore: TaskStore {
 
     /// Looks at everything that is due.
     public func earliestLeaseEnd() throws(StoreError) -> Timestamp? {
-        try learnLanes(try run("open_lanes"))
+        learnLanes(try run("open_lanes"))
         let known = Array(lanes.keys)
         let result = try run("earliest_lease") {
             $0.append(known.map { Optional($0.type) })
@@ -228,7 +228,7 @@ public final class PostgresStore: TaskStore {
         let keySteps = keySteps(thorough: false)
         let answers = try run([look + keySteps] + (sign.map { [[signStep($0)]] } ?? []))
         let results = try answers[0].get()
-        try learnLanes(results[0])
+        learnLanes(results[0])
         let (due, paused) = (results[1], results[2])
         learnKeys(results[3...], keySteps)
         let now = due.time(0, 1) ?? databaseNow()
@@ -250,7 +250,7 @@ public final class PostgresStore: TaskStore {
     }
 
     /// A lane that has emptied stays known: a commit that wakes the relay is found though no sweep may be due.
-    func learnLanes(_ result: PostgresResult) throws(StoreError) {
+    func learnLanes(_ result: PostgresResult) {
         openLanes = []
         for row in 0..<result.rowCount {
             let lane = Lane(type: result.text(row, 0) ?? "", priority: result.integer(row, 1) ?? 0)

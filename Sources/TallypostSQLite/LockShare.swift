@@ -4,8 +4,8 @@ import TallypostCore
 ///
 /// The application's writers wait for it with sleeps, so what they need is that it is free most of the times they look. Each
 /// transaction owes rest in proportion to how long it held the lock and, up to a point, to how many rows it changed: the first
-/// task of a quiet hour is not put off, however slow the disk, and a backlog is worked through with gaps. While nobody else writes there is nobody to leave gaps for, but for the first
-/// commit of somebody who begins to.
+/// task of a quiet hour is not put off, however slow the disk, and a backlog is worked through with gaps. While nobody else
+/// writes there is nobody to leave gaps for, but for the first commit of somebody who begins to.
 struct LockShare {
     /// Rest owed for the time that the lock was held, while others write: a fifth of the time is ours.
     private static let restAmongOthers: Int64 = 4

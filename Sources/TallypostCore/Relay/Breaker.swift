@@ -2,8 +2,8 @@
 ///
 /// It looks at the last 64 answers, and forgets them after a minute without one. When 70 % of at least 10 failed it opens; of as
 /// many as are still under way, when those are more, because failures come back sooner than answers that took work: the first ten
-/// of sixty-four that left together say little. Then nothing is sent until its time is up, then a single request, the probe. An answer that shows the destination alive closes
-/// it; a failure opens it again, for twice the time.
+/// of sixty-four that left together say little. Then nothing is sent until its time is up, then a single request, the probe. An
+/// answer that shows the destination alive closes it; a failure opens it again, for twice the time.
 struct Breaker {
     /// What an answer says about the destination, whatever it says about the task.
     enum Word { case alive, failing, nothing }

@@ -97,7 +97,7 @@ extension Relay {
         case .waiting: tally.waiting += 1
         case .retry(let delay, _, _):
             tally.retried += 1
-            nextDueAt = min(nextDueAt, now + delay + limits.settleWithin)
+            nextDueAt = min(nextDueAt, now + delay + outcomePatience)
         case .failed(_, let error):
             tally.failed += 1
             actions.append(.report(.deadLetter(id: outcome.id, type: type, reason: error)))
@@ -106,7 +106,7 @@ extension Relay {
             actions.append(.report(.timedOut(id: outcome.id, type: type)))
         case .released(let delay):
             tally.released += 1
-            nextDueAt = min(nextDueAt, now + delay + limits.settleWithin)
+            nextDueAt = min(nextDueAt, now + delay + outcomePatience)
         }
     }
 
