@@ -45,9 +45,19 @@ public final class ClaimedTask: Sendable {
     public let traceparent: String?
     /// `checkpoint`: JSON text of the last heartbeat.
     public let checkpoint: String?
+    /// `run_after`: the task that this one followed.
+    public let previousTask: Int64?
+    /// `result` of that task: JSON text; nil when it has none, or is not there any more.
+    public let previousResult: String?
+    /// Something hangs on this task's end: a notice, a group, a successor, a task whose delivery it is. Its outcome is then written
+    /// with what follows from it.
+    public let hasFollowers: Bool
 
     /// Memory that holding this task costs, near enough for a bound: bytes.
-    public var footprint: Int { 512 + (payload?.count ?? 0) + (headers?.utf8.count ?? 0) + (checkpoint?.utf8.count ?? 0) }
+    public var footprint: Int {
+        512 + (payload?.count ?? 0) + (headers?.utf8.count ?? 0) + (checkpoint?.utf8.count ?? 0)
+            + (previousResult?.utf8.count ?? 0)
+    }
 
     /// Memberwise, in the order of the declarations.
     public init(
@@ -55,7 +65,8 @@ public final class ClaimedTask: Sendable {
         idempotencyKey: String, subject: String? = nil, targetURL: String? = nil, headers: String? = nil, runAt: Timestamp,
         createdAt: Timestamp, deadlineAt: Timestamp? = nil, priority: Int = 0, orderingKey: String? = nil,
         maxAttempts: Int? = nil, timeoutSeconds: Int? = nil, waitsForSignal: Bool = false, signalToken: String? = nil,
-        traceparent: String? = nil, checkpoint: String? = nil
+        traceparent: String? = nil, checkpoint: String? = nil, previousTask: Int64? = nil, previousResult: String? = nil,
+        hasFollowers: Bool = false
     ) {
         self.id = id
         self.epoch = epoch
@@ -78,5 +89,8 @@ public final class ClaimedTask: Sendable {
         self.signalToken = signalToken
         self.traceparent = traceparent
         self.checkpoint = checkpoint
+        self.previousTask = previousTask
+        self.previousResult = previousResult
+        self.hasFollowers = hasFollowers
     }
 }

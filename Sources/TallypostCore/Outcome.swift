@@ -10,13 +10,19 @@ public struct Outcome: Sendable, Equatable {
     public var attempt: AttemptRecord?
     /// Whether a failed task goes on holding its ordering key (a route's `whenFailed: "block"`).
     public var blocksKey: Bool
+    /// As ``ClaimedTask/hasFollowers`` said when the task was claimed.
+    public var hasFollowers: Bool
 
     /// What becomes of the task.
     public enum Change: Sendable, Equatable {
         /// `completed`, with the answer's HTTP status and the JSON text for `result`.
         case completed(responseStatus: Int, result: String?)
-        /// `waiting` for a signal, with the answer's HTTP status and the JSON text for `start_result`.
-        case waiting(responseStatus: Int, startResult: String?)
+        /// `waiting` for a signal, with the answer's HTTP status and the JSON text for `start_result`. A row's own `max_wait_seconds`
+        /// goes before `longestWait`; silence for `heartbeat` ends the attempt. When a signal is kept already, the task ends by it at once.
+        case waiting(responseStatus: Int, startResult: String?, longestWait: TimeSpan?, heartbeat: TimeSpan?)
+        /// `waiting` for the deliveries to these subscribers, which are inserted with it (or opened again, where they did not end
+        /// well the last time): nothing was sent.
+        case fannedOut(subscribers: [String])
         /// Back to `pending`, due after `delay` by the database's clock, but no later than `deadline_at`.
         case retry(after: TimeSpan, responseStatus: Int?, error: String)
         /// `failed`: a dead letter.
@@ -28,19 +34,20 @@ public struct Outcome: Sendable, Equatable {
     }
 
     /// Memberwise.
-    public init(id: Int64, epoch: Int64, change: Change, attempt: AttemptRecord? = nil, blocksKey: Bool = false) {
+    public init(id: Int64, epoch: Int64, change: Change, attempt: AttemptRecord? = nil, blocksKey: Bool = false, hasFollowers: Bool = false) {
         self.id = id
         self.epoch = epoch
         self.change = change
         self.attempt = attempt
         self.blocksKey = blocksKey
+        self.hasFollowers = hasFollowers
     }
 
     /// The event of the state machine that this writes.
     public var event: TaskEvent {
         switch change {
         case .completed: .delivered
-        case .waiting: .accepted
+        case .waiting, .fannedOut: .accepted
         case .retry: .attemptFailed
         case .failed: .rejected
         case .timedOut: .deadlinePassed
@@ -52,7 +59,7 @@ public struct Outcome: Sendable, Equatable {
     public var status: TaskStatus {
         switch change {
         case .completed: .completed
-        case .waiting: .waiting
+        case .waiting, .fannedOut: .waiting
         case .retry, .released: .pending
         case .failed: .failed
         case .timedOut: .timeout

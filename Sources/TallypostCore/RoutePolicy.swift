@@ -28,6 +28,18 @@ public struct RoutePolicy: Sendable, Equatable {
     public var rate: RateLimit?
     /// What a failed head does to its ordering key.
     public var whenFailed: WhenFailed
+    /// A task that waits for a signal and whose worker has not been heard of for so long has failed its attempt; nil: silence is fine.
+    public var heartbeat: TimeSpan?
+    /// A task waits for its signal no longer, unless its row says otherwise (`max_wait_seconds`); nil: for ever.
+    public var longestWait: TimeSpan?
+    /// Several tasks in one request; nil: one each.
+    public var batch: BatchPolicy?
+    /// Names of subscribers, sorted: a task of this type is not sent itself, but becomes one delivery for each of them, a task of
+    /// type ``subscription(of:to:)``. Empty: it is sent.
+    public var subscribers: [String]
+
+    /// The type of the deliveries to one subscriber of `type`.
+    public static func subscription(of type: String, to subscriber: String) -> String { "\(type)/\(subscriber)" }
 
     /// Time beyond the request's own that a lease leaves for waiting in memory and for the settlement.
     public static let leaseMargin = TimeSpan.seconds(30)
@@ -39,7 +51,8 @@ public struct RoutePolicy: Sendable, Equatable {
     public init(
         type: String, origin: Origin, timeout: TimeSpan = .seconds(30), maxAttempts: Int = 8, retry: RetryPolicy = RetryPolicy(),
         deadline: TimeSpan? = nil, lease: TimeSpan? = nil, concurrency: Int = 64, rate: RateLimit? = nil,
-        whenFailed: WhenFailed = .skip
+        whenFailed: WhenFailed = .skip, heartbeat: TimeSpan? = nil, longestWait: TimeSpan? = nil, batch: BatchPolicy? = nil,
+        subscribers: [String] = []
     ) {
         self.type = type
         self.origin = origin
@@ -51,5 +64,23 @@ public struct RoutePolicy: Sendable, Equatable {
         self.concurrency = concurrency
         self.rate = rate
         self.whenFailed = whenFailed
+        self.heartbeat = heartbeat
+        self.longestWait = longestWait
+        self.batch = batch
+        self.subscribers = subscribers
+    }
+}
+
+/// Several tasks in one request.
+public struct BatchPolicy: Sendable, Equatable {
+    /// At most so many.
+    public var most: Int
+    /// The first of them waits no longer for company.
+    public var wait: TimeSpan
+
+    /// Memberwise.
+    public init(most: Int, wait: TimeSpan) {
+        self.most = most
+        self.wait = wait
     }
 }

@@ -46,6 +46,10 @@ public protocol TaskStore: AnyObject {
     /// asked only before a drain ends.
     func earliestLeaseEnd() throws(StoreError) -> Timestamp?
 
+    /// Inserts the tasks of schedules' ticks, those of them whose idempotency key is not there yet, in one transaction; says how
+    /// many. However many relays insert the same tick, it is there once.
+    func insert(_ drafts: [TaskDraft]) throws(StoreError) -> Int
+
     /// Stops claims of a type for every relay until somebody resumes it. Idempotent; the first reason is kept.
     func pause(route type: String, reason: String) throws(StoreError)
 
@@ -73,6 +77,11 @@ extension TaskStore {
     public func exchange(_ outcomes: [Outcome], _ request: ClaimRequest) throws(StoreError) -> (Settlement, ClaimBatch) {
         let settlement = try settle(outcomes)
         return (settlement, try claim(request))
+    }
+
+    /// Until every store inserts: refused.
+    public func insert(_ drafts: [TaskDraft]) throws(StoreError) -> Int {
+        throw StoreError(kind: .schema, code: "", operation: "insert", message: "this store inserts no tasks")
     }
 
     /// A survey without a sign.
@@ -157,17 +166,27 @@ public struct Settlement: Sendable, Equatable {
     public var late: [Int64]
     /// Outcomes not written because another session holds their rows locked: to be tried again later.
     public var locked: [Outcome]
+    /// Tasks became due by what was written: successors, notices, deliveries to subscribers.
+    public var madeDue: Bool
 
     /// Memberwise.
-    public init(written: Int, late: [Int64], locked: [Outcome] = []) {
+    public init(written: Int, late: [Int64], locked: [Outcome] = [], madeDue: Bool = false) {
         self.written = written
         self.late = late
         self.locked = locked
+        self.madeDue = madeDue
     }
 }
 
 /// A task whose holder is presumed dead.
 public struct ExpiredLease: Sendable, Equatable {
+    /// Whom nothing was heard of.
+    public enum Silence: Sendable {
+        /// The relay that held the lease.
+        case relay
+        /// The worker of a task that waits: no heartbeat within the route's `heartbeatSeconds`.
+        case worker
+    }
     /// The task's `id`.
     public var id: Int64
     /// The lost lease's epoch.
@@ -180,9 +199,18 @@ public struct ExpiredLease: Sendable, Equatable {
     public var maxAttempts: Int?
     /// `leased_by`.
     public var relay: String?
+    /// Whom nothing was heard of.
+    public var silence: Silence
+    /// As ``ClaimedTask/hasFollowers``.
+    public var hasFollowers: Bool
 
     /// Memberwise.
-    public init(id: Int64, epoch: Int64, type: String, attempts: Int, maxAttempts: Int?, relay: String?) {
+    public init(
+        id: Int64, epoch: Int64, type: String, attempts: Int, maxAttempts: Int?, relay: String?, silence: Silence = .relay,
+        hasFollowers: Bool = false
+    ) {
+        self.silence = silence
+        self.hasFollowers = hasFollowers
         self.id = id
         self.epoch = epoch
         self.type = type

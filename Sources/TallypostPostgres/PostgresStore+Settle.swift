@@ -196,7 +196,8 @@ private struct SettledColumns {
     init(_ change: Outcome.Change) {
         switch change {
         case .completed(let status, _): responseStatus = Int64(status)
-        case .waiting(let status, let result):
+        case .fannedOut: break
+        case .waiting(let status, let result, _, _):
             responseStatus = Int64(status)
             startResult = result
         case .retry(let delay, let status, let text):
@@ -222,7 +223,9 @@ extension Outcome {
         bare.attempt?.error = reason
         switch change {
         case .completed(let status, _): bare.change = .completed(responseStatus: status, result: nil)
-        case .waiting(let status, _): bare.change = .waiting(responseStatus: status, startResult: nil)
+        case .waiting(let status, _, let longest, let heartbeat):
+            bare.change = .waiting(responseStatus: status, startResult: nil, longestWait: longest, heartbeat: heartbeat)
+        case .fannedOut: break
         case .retry(let delay, let status, _): bare.change = .retry(after: delay, responseStatus: status, error: reason)
         case .failed(let status, _): bare.change = .failed(responseStatus: status, error: reason)
         case .timedOut: bare.change = .timedOut(error: reason)

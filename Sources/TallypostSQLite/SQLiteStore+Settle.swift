@@ -124,7 +124,8 @@ private struct SettledColumns {
     init(_ change: Outcome.Change) {
         switch change {
         case .completed(let status, _): responseStatus = status
-        case .waiting(let status, let result): (responseStatus, startResult) = (status, result)
+        case .fannedOut: break
+        case .waiting(let status, let result, _, _): (responseStatus, startResult) = (status, result)
         case .retry(let after, let status, let error): (delay, responseStatus, self.error) = (after, status, error)
         case .failed(let status, let error): (responseStatus, self.error) = (status, error)
         case .timedOut(let error): self.error = error

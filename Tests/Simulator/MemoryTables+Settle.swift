@@ -41,7 +41,8 @@ extension MemoryTables {
             case .completed(let status, let result):
                 row.responseStatus = status
                 row.result = result
-            case .waiting(let status, let startResult):
+            case .fannedOut: break
+            case .waiting(let status, let startResult, _, _):
                 row.responseStatus = status
                 row.startResult = startResult
             case .retry(let delay, let status, let error):

@@ -32,7 +32,7 @@ extension World {
     private func kind(of outcome: Outcome) -> TraceEvent.Kind {
         switch outcome.change {
         case .completed: .completed
-        case .waiting: .waiting
+        case .waiting, .fannedOut: .waiting
         case .retry: .retried
         case .failed: .failed
         case .timedOut: .timedOut
@@ -111,7 +111,7 @@ extension World {
         case .released:
             if held.sends > 0 { violated("task \(outcome.id) was sent, and then released as if it had not been") }
             if change.after.attempts != before.attempts - 1 { violated("the attempt of task \(outcome.id) was not refunded") }
-        case .retry, .failed, .timedOut: break
+        case .retry, .failed, .timedOut, .fannedOut: break
         }
         if outcome.status != .pending || outcome.event == .attemptFailed, change.after.attempts != before.attempts {
             violated("the settlement of task \(outcome.id) changed its attempts")

@@ -48,7 +48,8 @@ extension ClaimedTask {
 extension Outcome.Change {
     /// One of each kind.
     public static let examples: [Outcome.Change] = [
-        .completed(responseStatus: 200, result: #"{"ok":true}"#), .waiting(responseStatus: 202, startResult: #"{"job":1}"#),
+        .completed(responseStatus: 200, result: #"{"ok":true}"#),
+        .waiting(responseStatus: 202, startResult: #"{"job":1}"#, longestWait: nil, heartbeat: nil),
         .retry(after: .seconds(30), responseStatus: 503, error: "503"), .failed(responseStatus: 400, error: "400"),
         .timedOut(error: "too late"), .released(after: .seconds(2)),
     ]

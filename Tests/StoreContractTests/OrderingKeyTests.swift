@@ -113,7 +113,9 @@ import Testing
             ])
             let tasks = try store.claim("mail")
             #expect(tasks.count == 1)
-            try store.settle(try #require(tasks.first).outcome(.waiting(responseStatus: 202, startResult: nil)))
+            try store.settle(
+                try #require(tasks.first).outcome(
+                    .waiting(responseStatus: 202, startResult: nil, longestWait: nil, heartbeat: nil)))
             #expect(try store.claim("mail", thorough: true).isEmpty)
         }
     }

@@ -33,7 +33,8 @@ import Testing
         try engine.withFixture { database in
             let store = try database.makeStore()
             let task = try claimOne(store, database, ["wait_for_signal": true])
-            try store.settle(task.outcome(.waiting(responseStatus: 202, startResult: #"{"job":7}"#)))
+            try store.settle(
+                task.outcome(.waiting(responseStatus: 202, startResult: #"{"job":7}"#, longestWait: nil, heartbeat: nil)))
             let row = try database.row(task.id)
             #expect(row["status"] == "waiting")
             #expect(row["response_status"] == 202)

@@ -50,7 +50,8 @@ import Testing
 
     @Test func `an outcome leads where its event leads from processing`() {
         let changes: [Outcome.Change] = [
-            .completed(responseStatus: 200, result: nil), .waiting(responseStatus: 202, startResult: nil),
+            .completed(responseStatus: 200, result: nil),
+            .waiting(responseStatus: 202, startResult: nil, longestWait: nil, heartbeat: nil),
             .retry(after: .zero, responseStatus: nil, error: "x"), .failed(responseStatus: 400, error: "x"),
             .timedOut(error: "x"), .released(after: .zero),
         ]

@@ -40,8 +40,11 @@ extension Relay {
             let result = response.flatMap { ResultText.json(body: $0.body, wasCut: $0.bodyWasCut) }
             let change: Outcome.Change =
                 task.waitsForSignal
-                ? .waiting(responseStatus: status, startResult: result) : .completed(responseStatus: status, result: result)
-            return Outcome(id: task.id, epoch: task.epoch, change: change)
+                ? .waiting(
+                    responseStatus: status, startResult: result, longestWait: fit.policy.longestWait,
+                    heartbeat: fit.policy.heartbeat)
+                : .completed(responseStatus: status, result: result)
+            return Outcome(id: task.id, epoch: task.epoch, change: change, hasFollowers: task.hasFollowers)
         case .giveUp(let status, let reason):
             var outcome = fail(fit, status: status, reason: reason)
             outcome.attempt = attempt(status, reason)
@@ -85,7 +88,7 @@ extension Relay {
     func fail(_ fit: FitTask, status: Int?, reason: String) -> Outcome {
         Outcome(
             id: fit.task.id, epoch: fit.task.epoch, change: .failed(responseStatus: status, error: reason),
-            blocksKey: fit.task.orderingKey != nil && fit.policy.whenFailed == .block)
+            blocksKey: fit.task.orderingKey != nil && fit.policy.whenFailed == .block, hasFollowers: fit.task.hasFollowers)
     }
 
     /// Puts an outcome where the next visit to the database takes it.
@@ -94,7 +97,7 @@ extension Relay {
         outcomes.append(outcome)
         switch outcome.change {
         case .completed: tally.completed += 1
-        case .waiting: tally.waiting += 1
+        case .waiting, .fannedOut: tally.waiting += 1
         case .retry(let delay, _, _):
             tally.retried += 1
             nextDueAt = min(nextDueAt, now + delay + outcomePatience)
