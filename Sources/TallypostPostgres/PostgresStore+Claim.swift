@@ -36,7 +36,7 @@ extension PostgresStore {
             let keySteps = keySteps(thorough: request.thorough)
             var asked = settled.isEmpty ? groups : []
             let pending = asked.count
-            asked.append(keySteps + (sweeps ? [step("open_lanes")] : []))
+            asked.append(keySteps + (sweeps ? [openLanesStep(whole: true)] : []))
             var results = try run(asked)
             settled += results.prefix(pending)
             results.removeFirst(pending)
@@ -92,7 +92,7 @@ extension PostgresStore {
         let plan = ClaimPlan(request, demands, lanes, open: openLanes, keys: [], marksApply: false, turn: &keyTurn)
         guard !plan.lanes.isEmpty else { return ([], nil) }
         let keySteps = followsNews ? [] : keySteps(thorough: false)
-        let looksAround = followsNews ? [] : [keySteps + [step("open_lanes")]]
+        let looksAround = followsNews ? [] : [keySteps + [openLanesStep(whole: true)]]
         var results = try run(groups + [[lanesStep(plan, request)]] + looksAround)
         let settled = Array(results.prefix(groups.count))
         results.removeFirst(groups.count)

@@ -173,7 +173,7 @@ public final class PostgresStore: TaskStore {
         let now = Moment.now()
         guard expiryPace.allows(now) else { return [] }
         // Before the first claim nothing is known of the lanes.
-        if lanes.isEmpty { learnLanes(try run("open_lanes")) }
+        if lanes.isEmpty { learnLanes(try run([[openLanesStep(whole: true)]])[0].get()[0]) }
         let known = lanes.sorted { ($0.key.type, $0.key.priority) < ($1.key.type, $1.key.priority) }
         let bounded = lastClaimWasFull
         let result = try run("expired_leases") {
@@ -194,7 +194,7 @@ public final class PostgresStore: TaskStore {
 
     /// Looks at everything that is due.
     public func earliestLeaseEnd() throws(StoreError) -> Timestamp? {
-        learnLanes(try run("open_lanes"))
+        learnLanes(try run([[openLanesStep(whole: true)]])[0].get()[0])
         let known = Array(lanes.keys)
         let result = try run("earliest_lease") {
             $0.append(known.map { Optional($0.type) })
@@ -217,8 +217,10 @@ public final class PostgresStore: TaskStore {
     /// One round trip. The sign is a transaction of its own.
     public func survey(_ sign: RelaySign?) throws(StoreError) -> Survey {
         let known = Array(lanes.keys)
+        // What is dead behind the marks is walked over no more often than a sweep may.
+        let isWhole = sweepPace.allows(Moment.now())
         let look = [
-            step("open_lanes"),
+            openLanesStep(whole: isWhole),
             step("next_due") {
                 $0.append(known.map { Optional($0.type) })
                 $0.append(known.map(\.priority))
@@ -227,6 +229,7 @@ public final class PostgresStore: TaskStore {
         ]
         let keySteps = keySteps(thorough: false)
         let answers = try run([look + keySteps] + (sign.map { [[signStep($0)]] } ?? []))
+        if isWhole, keySteps.count == 1 { sweepPace.took(visitTook, rows: 0, at: Moment.now()) }
         let results = try answers[0].get()
         learnLanes(results[0])
         let (due, paused) = (results[1], results[2])
@@ -239,6 +242,17 @@ public final class PostgresStore: TaskStore {
             paused: (0..<paused.rowCount).compactMap { paused.text($0, 0) }, nextDue: next, now: now,
             mayHaveDue: keys.mayHaveDue || !openLanes.isSubset(of: known),
             liveRelays: sign == nil ? nil : Int(try answers[1].get()[0].integer(0, 0) ?? 1))
+    }
+
+    /// - Parameter whole: look at the known lanes from their beginning, not from their marks.
+    func openLanesStep(whole: Bool) -> PostgresConnection.Step {
+        let known = Array(lanes)
+        return step("open_lanes") {
+            $0.append(known.map { Optional($0.key.type) })
+            $0.append(known.map(\.key.priority))
+            $0.append(known.map { Optional((whole ? Mark.start : $0.value).runAt.literal) })
+            $0.append(known.map { (whole ? Mark.start : $0.value).id })
+        }
     }
 
     private func signStep(_ sign: RelaySign) -> PostgresConnection.Step {

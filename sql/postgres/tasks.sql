@@ -5,18 +5,52 @@
 SELECT max(version) FROM tallypost_schema
 
 -- name: open_lanes
--- Every type and priority with dispatchable rows, due or not: the index is entered once a lane, however long the lanes are.
-WITH RECURSIVE lane (type, priority) AS (
-    (SELECT type, priority FROM pending_tasks
-     WHERE dispatchable AND ordering_key IS NULL AND type IS NOT NULL ORDER BY type, priority LIMIT 1)
+-- Every type and priority with dispatchable rows, due or not. Of the lanes that are known ($1 types, $2 priorities) those with a row
+-- beyond their marks ($3 run_at, $4 id); and all lanes between them, each entered once. So what is dead in a known lane, and cannot
+-- be removed while an old snapshot lives, is walked over only when the mark says so.
+WITH RECURSIVE known AS MATERIALIZED (
+    SELECT type, priority, mark_at, mark_id, lead(type) OVER by_lane AS next_type, lead(priority) OVER by_lane AS next_priority,
+           row_number() OVER by_lane = 1 AS is_first
+    FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::bigint[]) AS known (type, priority, mark_at, mark_id)
+    WINDOW by_lane AS (ORDER BY type, priority)
+), gap (type, priority, next_type, next_priority) AS (
+    SELECT type, priority, next_type, next_priority FROM known
     UNION ALL
-    SELECT next.type, next.priority
+    SELECT '', -2147483648, known.type, known.priority FROM known WHERE is_first
+    UNION ALL
+    SELECT '', -2147483648, NULL, NULL WHERE cardinality($1::text[]) = 0
+), lane (type, priority, next_type, next_priority) AS (
+    SELECT found.type, found.priority, gap.next_type, gap.next_priority
+    FROM gap CROSS JOIN LATERAL (
+        (SELECT t.type, t.priority FROM pending_tasks t
+         WHERE gap.next_type IS NOT NULL AND t.dispatchable AND t.ordering_key IS NULL
+           AND (t.type, t.priority) > (gap.type, gap.priority) AND (t.type, t.priority) < (gap.next_type, gap.next_priority)
+         ORDER BY t.type, t.priority LIMIT 1)
+        UNION ALL
+        (SELECT t.type, t.priority FROM pending_tasks t
+         WHERE gap.next_type IS NULL AND t.dispatchable AND t.ordering_key IS NULL
+           AND (t.type, t.priority) > (gap.type, gap.priority)
+         ORDER BY t.type, t.priority LIMIT 1)) found
+    UNION ALL
+    SELECT found.type, found.priority, lane.next_type, lane.next_priority
     FROM lane CROSS JOIN LATERAL (
-        SELECT t.type, t.priority FROM pending_tasks t
-        WHERE t.dispatchable AND t.ordering_key IS NULL AND (t.type, t.priority) > (lane.type, lane.priority)
-        ORDER BY t.type, t.priority LIMIT 1) next
+        (SELECT t.type, t.priority FROM pending_tasks t
+         WHERE lane.next_type IS NOT NULL AND t.dispatchable AND t.ordering_key IS NULL
+           AND (t.type, t.priority) > (lane.type, lane.priority) AND (t.type, t.priority) < (lane.next_type, lane.next_priority)
+         ORDER BY t.type, t.priority LIMIT 1)
+        UNION ALL
+        (SELECT t.type, t.priority FROM pending_tasks t
+         WHERE lane.next_type IS NULL AND t.dispatchable AND t.ordering_key IS NULL
+           AND (t.type, t.priority) > (lane.type, lane.priority)
+         ORDER BY t.type, t.priority LIMIT 1)) found
 )
 SELECT type, priority FROM lane
+UNION ALL
+SELECT known.type, known.priority FROM known CROSS JOIN LATERAL (
+    SELECT FROM pending_tasks t
+    WHERE t.dispatchable AND t.ordering_key IS NULL AND t.type = known.type AND t.priority = known.priority
+      AND (t.run_at, t.id) > (known.mark_at, known.mark_id)
+    ORDER BY t.run_at, t.id LIMIT 1) beyond
 
 -- name: next_due
 -- When the first row of each lane ($1 types, $2 priorities) that is not due yet falls due, and the database's clock.
