@@ -242,7 +242,8 @@ extension PostgresStore {
                     maxAttempts: result.integer(row, 15).map { Int($0) }, timeoutSeconds: result.integer(row, 16).map { Int($0) },
                     waitsForSignal: result.integer(row, 17) == 1, signalToken: result.text(row, 18),
                     traceparent: result.text(row, 19),
-                    checkpoint: result.text(row, 20)))
+                    checkpoint: result.text(row, 20), previousTask: result.integer(row, 21), previousResult: result.text(row, 22),
+                    hasFollowers: result.integer(row, 23) == 1))
         }
         return tasks
     }
