@@ -65,7 +65,9 @@ struct DraftInsert {
                 try insert.bind(Int32(index + 1), time)
             }
         }
-        if let made = try insert.rows({ InsertedTask(id: $0.integer(0), isNew: true, signalToken: $0.text(1)) }).first { return made }
+        if let made = try insert.rows({ InsertedTask(id: $0.integer(0), isNew: true, signalToken: $0.text(1)) }).first {
+            return made
+        }
         let look = try connection.prepare("SELECT id FROM pending_tasks WHERE idempotency_key = ?1", operation: "insert_task")
         try look.bind(1, key)
         guard let id = try look.firstRow({ $0.integer(0) }) else {

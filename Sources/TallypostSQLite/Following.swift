@@ -126,7 +126,9 @@ final class Following {
     }
 
     /// Whether it has ended.
-    private func settle(group key: String, hasFailed: Bool, at now: Timestamp, calledOff: inout [Int64]) throws(StoreError) -> Bool {
+    private func settle(group key: String, hasFailed: Bool, at now: Timestamp, calledOff: inout [Int64]) throws(StoreError)
+        -> Bool
+    {
         try openGroup.bind(1, key)
         guard let failsFast = try openGroup.firstRow({ $0.integer(0) != 0 }) else { return false }
         if failsFast, hasFailed {
@@ -143,7 +145,9 @@ final class Following {
         guard try hasOpenMember.firstRow({ $0.integer(0) }) == 0 else { return false }
         try memberCounts.bind(1, key)
         let counts = try memberCounts.rows { (status: $0.text(0) ?? "", count: $0.integer(1)) }
-        func has(_ statuses: TaskStatus...) -> Bool { counts.contains { pair in statuses.contains { $0.rawValue == pair.status } } }
+        func has(_ statuses: TaskStatus...) -> Bool {
+            counts.contains { pair in statuses.contains { $0.rawValue == pair.status } }
+        }
         let ending = has(.failed, .timeout) ? "failed" : has(.cancelled) ? "cancelled" : "completed"
         try endGroup.bind(1, key)
         try endGroup.bind(2, ending)

@@ -38,7 +38,8 @@ extension SQLiteDesk: ConsoleDesk {
         try look.bind(1, now.milliseconds)
         return try look.rows { row in
             PendingGauge(
-                type: row.text(0) ?? "", pending: Int(row.integer(1)), oldestAge: row.time(2).map { max(.zero, now - $0) } ?? .zero)
+                type: row.text(0) ?? "", pending: Int(row.integer(1)),
+                oldestAge: row.time(2).map { max(.zero, now - $0) } ?? .zero)
         }
     }
 }

@@ -77,7 +77,8 @@ public final class SQLiteSignalBox: SignalBox {
             (
                 id: row.integer(0),
                 entry: SignalLedger.Entry(
-                    status: row.text(1).flatMap { TaskStatus(rawValue: $0) }, signalStatus: row.text(2), signalResult: row.text(3)),
+                    status: row.text(1).flatMap { TaskStatus(rawValue: $0) }, signalStatus: row.text(2), signalResult: row.text(3)
+                ),
                 follows: row.integer(5) != 0
             )
         }

@@ -44,7 +44,11 @@ extension SQLiteStore {
             case .completed(let status, let result) where !outcome.hasFollowers:
                 alike[Completion(epoch: outcome.epoch, status: status, result: result), default: []].append(outcome)
             case .completed(let status, let result):
-                if try complete(outcome, status, result, nowText, statements) { ended.append(outcome.id) } else { missed.append(outcome) }
+                if try complete(outcome, status, result, nowText, statements) {
+                    ended.append(outcome.id)
+                } else {
+                    missed.append(outcome)
+                }
             case .fannedOut(let subscribers):
                 if let over = try following.fanOut(outcome.id, epoch: outcome.epoch, to: subscribers, at: now) {
                     madeDue = true

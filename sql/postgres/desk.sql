@@ -6,7 +6,7 @@
 SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, target_url, headers, run_at, deadline_at, priority,
        ordering_key, max_attempts, timeout_seconds, on_complete_url, on_failure_url, wait_for_signal, max_wait_seconds, group_key,
        run_after, run_if, traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result,
-       result, last_error, progress, checkpoint, created_at, started_at, finished_at, blocks_key
+       result, last_error, progress, checkpoint, created_at, started_at, finished_at, blocks_key, waits_until, delivery_of
 FROM pending_tasks
 WHERE id > $1::bigint /* filter */
 ORDER BY id LIMIT $2::integer
@@ -15,7 +15,7 @@ ORDER BY id LIMIT $2::integer
 SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, target_url, headers, run_at, deadline_at, priority,
        ordering_key, max_attempts, timeout_seconds, on_complete_url, on_failure_url, wait_for_signal, max_wait_seconds, group_key,
        run_after, run_if, traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result,
-       result, last_error, progress, checkpoint, created_at, started_at, finished_at, blocks_key
+       result, last_error, progress, checkpoint, created_at, started_at, finished_at, blocks_key, waits_until, delivery_of
 FROM pending_tasks WHERE id = $1::bigint
 
 -- name: show_attempts
@@ -120,7 +120,7 @@ SELECT coalesce(status, ''), count(*) FROM pending_tasks WHERE group_key = $1::t
 SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, target_url, headers, run_at, deadline_at, priority,
        ordering_key, max_attempts, timeout_seconds, on_complete_url, on_failure_url, wait_for_signal, max_wait_seconds, group_key,
        run_after, run_if, traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result,
-       result, last_error, progress, checkpoint, created_at, started_at, finished_at, blocks_key
+       result, last_error, progress, checkpoint, created_at, started_at, finished_at, blocks_key, waits_until, delivery_of
 FROM pending_tasks WHERE group_key = $1::text AND id > $2::bigint ORDER BY id LIMIT $3::integer
 
 -- name: gauges

@@ -10,7 +10,7 @@ SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, targ
        CASE WHEN wait_for_signal THEN 'true' ELSE 'false' END AS wait_for_signal, max_wait_seconds, group_key, run_after, run_if,
        traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result, result, last_error,
        progress, checkpoint, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', created_at), created_at) AS created_at, started_at,
-       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key
+       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key, waits_until, delivery_of
 FROM pending_tasks
 WHERE id > ?1 /* filter */
 ORDER BY id LIMIT ?2;
@@ -23,7 +23,7 @@ SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, targ
        CASE WHEN wait_for_signal THEN 'true' ELSE 'false' END AS wait_for_signal, max_wait_seconds, group_key, run_after, run_if,
        traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result, result, last_error,
        progress, checkpoint, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', created_at), created_at) AS created_at, started_at,
-       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key
+       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key, waits_until, delivery_of
 FROM pending_tasks WHERE id = ?1;
 
 -- name: show_attempts
@@ -112,7 +112,7 @@ SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, targ
        CASE WHEN wait_for_signal THEN 'true' ELSE 'false' END AS wait_for_signal, max_wait_seconds, group_key, run_after, run_if,
        traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result, result, last_error,
        progress, checkpoint, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', created_at), created_at) AS created_at, started_at,
-       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key
+       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key, waits_until, delivery_of
 FROM pending_tasks WHERE group_key = ?1 AND id > ?2 ORDER BY id LIMIT ?3;
 
 -- name: gauges
