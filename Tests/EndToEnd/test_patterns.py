@@ -1,10 +1,7 @@
 """Notices, chains, groups, subscribers, batches and schedules, on the built program, through crashes and with two relays."""
 
 import json
-import time
 from collections import Counter
-
-import pytest
 
 from harness.database import Database
 from harness.receiver import Answer, Gate, Receiver
@@ -169,7 +166,7 @@ def test_subscribers_each_get_the_row_with_retries_of_their_own(database: Databa
     running = relay(database, routes={"paid": {"subscribers": subscribers}}).start()
     id = database.insert(type="paid", idempotency_key="p-1", payload='{"o":1}')
     eventually(lambda: database.status(id) == "completed", 20, database.rows)
-    assert tries == {"stock": 1, "flaky": 3, "mail": 1} | {} or tries == {"/stock": 1, "/flaky": 3, "/mail": 1}
+    assert tries == {"/stock": 1, "/flaky": 3, "/mail": 1}
     assert {request.key for request in receiver.got()} == {"p-1/stock", "p-1/flaky", "p-1/mail"}
     assert {request.body for request in receiver.got()} == {b'{"o":1}'}
     assert set(json.loads(database.row(id)["result"])) == {"stock", "flaky", "mail"}

@@ -167,6 +167,16 @@ class Stage:
         with Connection(db) as connection:
             return connection.run(sql)
 
+    @staticmethod
+    def query_write(db, sql):
+        """A statement that changes something, in a transaction of its own."""
+        if db.startswith("sqlite:"):
+            with contextlib.closing(sqlite3.connect(db.removeprefix("sqlite:"), timeout=30, isolation_level=None)) as connection:
+                connection.execute(sql)
+            return
+        with Connection(db) as connection:
+            connection.run(sql)
+
     def settle_statistics(self, db):
         """Same start for everybody: fresh statistics, no checkpoint debt from the load."""
         if db.startswith("sqlite:"):
