@@ -63,6 +63,7 @@ struct Scenario {
         limits.heldTasks = random.pick([2, 8, 30, 10_000])
         limits.heldBytes = random.pick([4_000, 20_000, 64 << 20])
         limits.inFlight = random.pick([1, 3, 10, 5_000])
+        limits.batchBytes = random.pick([600, 3_000, 4 << 20])
         limits.prefetch = random.pick([1, 4, 16, 1_000])
         limits.choreBatch = random.pick([1, 3, 100])
         limits.choreInterval = .milliseconds(random.pick([1_000, 1_000, 2_000, 4_000]))
@@ -99,8 +100,14 @@ struct Scenario {
                 retry: RetryPolicy(schedule: schedule, alsoOn: random.chance(200) ? [404] : []),
                 deadline: random.chance(100) ? .seconds(Int64(random.int(2...20))) : nil,
                 lease: timeout + .milliseconds(random.pick([3_000, 3_000, 5_000, 10_000])),
-                concurrency: random.pick([1, 2, 4, 64]), rate: drawRate(&random), whenFailed: random.chance(300) ? .block : .skip)
+                concurrency: random.pick([1, 2, 4, 64]), rate: drawRate(&random), whenFailed: random.chance(300) ? .block : .skip,
+                batch: drawBatch(&random))
         }
+    }
+
+    private func drawBatch(_ random: inout RandomSource) -> BatchPolicy? {
+        guard random.chance(300) else { return nil }
+        return BatchPolicy(most: random.pick([1, 2, 3, 10, 100]), wait: .milliseconds(random.pick([0, 20, 200, 1_000, 4_000])))
     }
 
     private func drawRate(_ random: inout RandomSource) -> RateLimit? {

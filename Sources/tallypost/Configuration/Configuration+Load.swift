@@ -85,7 +85,9 @@ extension Configuration {
         }
         if let allow = fields["allow"] { readAllow(allow) }
         if let word = fields["wakeup"]?.word(WakeUp.self) { wakeUp = word }
-        for (type, route) in fields["routes"]?.members() ?? [] { routes[type] = routeReader.route(type, route) }
+        let named = fields["routes"]?.members() ?? []
+        for (type, route) in named { routes[type] = routeReader.route(type, route) }
+        for (type, route) in named { reportClashes(of: type, route) }
         for (name, schedule) in fields["schedules"]?.members() ?? [] { schedules[name] = self.schedule(schedule) }
         if let reconcile = fields["reconcile"]?.fields(["every", "staleAfter", "rules", "reports"]) {
             self.reconcile = ReconcileConfiguration(
@@ -94,6 +96,16 @@ extension Configuration {
         }
         for alert in fields["alerts"]?.list() ?? [] { readAlert(alert) }
         if let retention = fields["retention"], let policy = retention.retention() { self.retention = policy }
+    }
+
+    /// Two routes of one type: a route and somebody's subscriber.
+    private func reportClashes(of type: String, _ node: ConfigurationNode) {
+        for name in routes[type]?.subscribers.keys.sorted() ?? [] {
+            let subscription = RoutePolicy.subscription(of: type, to: name)
+            guard routes[subscription] != nil else { continue }
+            node.reader.report(
+                "\(node.path).subscribers.\(name)", "its tasks have the type \"\(subscription)\", which is a route too; rename one")
+        }
     }
 
     private func address(_ node: ConfigurationNode?) -> ListenAddress? {
@@ -164,6 +176,10 @@ extension Configuration {
                 refuse("--route", "\"\(text)\" is not TYPE=URL; write --route send-receipt=https://mail.example.com/receipts")
                 continue
             }
+            guard parts[0] != RoutePolicy.noticeType else {
+                refuse("--route \(parts[0])", "notices go to the URLs in on_complete_url and on_failure_url; leave it out")
+                continue
+            }
             do { routes[parts[0]] = try RouteConfiguration(type: parts[0], url: parts[1]) } catch {
                 refuse("--route \(parts[0])", error.reason)
             }
@@ -187,15 +203,17 @@ extension Configuration {
         if reconcile != nil { paths.append("reconcile") }
         if !alerts.isEmpty { paths.append("alerts") }
         for (type, route) in routes.sorted(by: { $0.key < $1.key }) {
-            if route.heartbeat != nil { paths.append("routes.\(type).heartbeatSeconds") }
-            if route.longestWait != nil { paths.append("routes.\(type).maxWaitSeconds") }
-            if route.batch != nil { paths.append("routes.\(type).batch") }
-            if !route.subscribers.isEmpty { paths.append("routes.\(type).subscribers") }
             if route.sla != nil { paths.append("routes.\(type).sla") }
         }
+        let idleURLs = routes.filter { !$0.value.subscribers.isEmpty && $0.value.wire.url != nil }.keys.sorted()
         return paths.map {
             ConfigurationProblem(
                 file: file, line: nil, path: $0, message: "is understood, but this version does not carry it out yet")
         }
+            + idleURLs.map {
+                ConfigurationProblem(
+                    file: file, line: nil, path: "routes.\($0).url",
+                    message: "is never called: the route's subscribers get its tasks; make it one of them, or leave it out")
+            }
     }
 }
