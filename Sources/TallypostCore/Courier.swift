@@ -15,7 +15,8 @@ public struct Delivery: Sendable {
 
     /// Memberwise.
     public init(
-        task: ClaimedTask, others: [ClaimedTask] = [], isBatch: Bool = false, origin: Origin, timeout: TimeSpan, deadline: Timestamp?
+        task: ClaimedTask, others: [ClaimedTask] = [], isBatch: Bool = false, origin: Origin, timeout: TimeSpan,
+        deadline: Timestamp?
     ) {
         self.task = task
         self.others = others

@@ -59,7 +59,8 @@ struct BatchAnswer: Decodable {
             var reasons: [String: String] = [:]
             for item in items {
                 guard keys.contains(item.key) else {
-                    return .unclear("the batch's answer fails \"\(printable(item.key, atMost: 100))\", which is none of its items")
+                    return .unclear(
+                        "the batch's answer fails \"\(printable(item.key, atMost: 100))\", which is none of its items")
                 }
                 let error = item.error.map { printable($0, atMost: longestReason) } ?? ""
                 reasons[item.key] = error.isEmpty ? "failed by the batch's answer" : "failed by the batch's answer: \(error)"

@@ -33,7 +33,8 @@ final class RequestComposer {
         opening = Self.opening(
             isStructured ? "application/cloudevents+json" : "application/json", type: type, route: route, settings: settings)
         batchOpening = Self.opening(
-            isStructured ? "application/cloudevents-batch+json" : "application/json", type: type, route: route, settings: settings)
+            isStructured ? "application/cloudevents-batch+json" : "application/json", type: type, route: route, settings: settings
+        )
         wholeStart = opening + Self.lines(of: route.headers)
         openStart = opening + Self.lines(of: route.headers.filter { !$0.isSecret })
     }

@@ -70,7 +70,8 @@ extension World {
         for outcome in outcomes {
             guard case .released(let delay) = outcome.change, delay > scenario.limits.crowdedDelay,
                 let row = database.row(outcome.id), let type = row.type, let route = process.routes[type], route.rate == nil,
-                let origin = row.targetURL.map({ Origin(scheme: "http", host: String($0.dropFirst(7)), port: 80) }) ?? route.origin
+                let origin = row.targetURL.map({ Origin(scheme: "http", host: String($0.dropFirst(7)), port: 80) })
+                    ?? route.origin
             else { continue }
             if !process.troubled.contains(origin) {
                 let span = "\(delay.milliseconds) ms"

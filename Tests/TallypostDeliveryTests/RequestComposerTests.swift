@@ -157,7 +157,8 @@ import Testing
         let next = task(payload: "1", checkpoint: "[2]", previous: 41, previousResult: #"{"charge":"ch_1"}"#)
         #expect(
             try compose(next, route).body
-                == #"{"task":{"id":42,"type":"send-receipt","attempt":2},"payload":1,"previousResult":{"charge":"ch_1"},"checkpoint":[2]}"#)
+                == #"{"task":{"id":42,"type":"send-receipt","attempt":2},"payload":1,"previousResult":{"charge":"ch_1"},"checkpoint":[2]}"#
+        )
         #expect(try compose(next, route).value("Tallypost-Previous-Task") == "41")
         let without = try compose(task(previous: 41, previousResult: "no json"), route)
         #expect(without.value("Tallypost-Previous-Task") == "41" && !without.body.contains("previousResult"))

@@ -39,18 +39,21 @@ extension Relay {
 
     /// When the batch that a channel gathers has to leave.
     private mutating func dueTime(of index: Int, _ policy: BatchPolicy, at now: Instant) -> Instant {
-        if channels[index].queued >= policy.most || held.count >= limits.heldTasks || heldBytes >= limits.heldBytes { return now }
+        if held.count >= limits.heldTasks || heldBytes >= limits.heldBytes { return now }
         // Nobody will come to make it larger.
         if drains, !isHungry { return now }
         if gate(of: channels[index].destination, at: now) == .probe { return now }
         var due = now + policy.wait
         var bytes = 0
+        // Given back and leased again, a task may stand in the queue twice.
+        var seen: Set<Int64> = []
         for id in channels[index].pending {
-            guard let task = held[id], task.sentAt == nil, task.channel == index else { continue }
+            guard let task = held[id], task.sentAt == nil, task.channel == index, seen.insert(id).inserted else { continue }
             bytes += task.fit.task.itemSize
+            if seen.count >= policy.most || bytes >= limits.batchBytes { return now }
             due = min(due, task.claimedAt + policy.wait, lastMoment(of: task, at: now))
         }
-        return bytes >= limits.batchBytes ? now : due
+        return due
     }
 
     /// When a task should be on its way, lest it be too late for its lease or its deadline.
@@ -77,7 +80,7 @@ extension Relay {
                 continue
             }
             guard hasTime(task, at: now) else { continue }
-            // At once: given back and leased again, a task may stand in the queue twice.
+            // At once, lest it be found a second time.
             held[id]?.sentAt = now
             held[id]?.isInBatch = true
             items.append(task.fit)

@@ -165,7 +165,9 @@ extension Relay {
             return nil
         }
         let interval = TimeSpan(nanoseconds: bucket.interval)
-        let turn = max(bucket.ready, now) + TimeSpan(nanoseconds: bucket.interval * Int64(channels[index].queued / channels[index].perRequest))
+        let turn =
+            max(bucket.ready, now)
+            + TimeSpan(nanoseconds: bucket.interval * Int64(channels[index].queued / channels[index].perRequest))
         guard turn - now > limits.keepWithin else { return nil }
         // Each comes back in a turn of its own.
         let promised = min(max(channels[index].promisedUntil + interval, turn), now + limits.breakerLongest)

@@ -122,7 +122,8 @@ extension Relay {
         } else {
             let change = Outcome.Change.fannedOut(subscribers: fit.policy.subscribers)
             record(
-                Outcome(id: task.id, epoch: task.epoch, change: change, hasFollowers: task.hasFollowers), type: task.type, at: now)
+                Outcome(id: task.id, epoch: task.epoch, change: change, hasFollowers: task.hasFollowers), type: task.type, at: now
+            )
         }
     }
 
@@ -162,7 +163,8 @@ extension Relay {
         var delay = TimeSpan.zero
         switch lease.silence {
         case .relay:
-            reason = "relay \(lease.relay ?? "unknown") stopped answering during attempt \(lease.attempts); its outcome is unknown"
+            reason =
+                "relay \(lease.relay ?? "unknown") stopped answering during attempt \(lease.attempts); its outcome is unknown"
             tally.recovered += 1
             actions.append(.report(.leaseRecovered(id: lease.id, type: lease.type, from: lease.relay)))
         case .worker:

@@ -104,7 +104,8 @@ extension Configuration {
             let subscription = RoutePolicy.subscription(of: type, to: name)
             guard routes[subscription] != nil else { continue }
             node.reader.report(
-                "\(node.path).subscribers.\(name)", "its tasks have the type \"\(subscription)\", which is a route too; rename one")
+                "\(node.path).subscribers.\(name)",
+                "its tasks have the type \"\(subscription)\", which is a route too; rename one")
         }
     }
 

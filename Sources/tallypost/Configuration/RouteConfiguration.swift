@@ -65,7 +65,9 @@ struct RouteReader {
 
     private func readSubscribers(_ node: ConfigurationNode, of type: String, into route: inout RouteConfiguration) {
         guard let members = node.members() else { return }
-        if members.isEmpty { node.report("is empty; name a subscriber, such as { \"inventory\": { url: \"https://…\" } }, or leave it out") }
+        if members.isEmpty {
+            node.report("is empty; name a subscriber, such as { \"inventory\": { url: \"https://…\" } }, or leave it out")
+        }
         if members.count > RouteConfiguration.mostSubscribers {
             node.report("has \(members.count) members; at most \(RouteConfiguration.mostSubscribers) can subscribe to a route")
         }
@@ -193,9 +195,12 @@ struct RouteReader {
     private func batch(_ fields: ConfigurationFields) -> BatchPolicy? {
         guard let node = fields["batch"], let batch = node.fields(["max", "wait"]) else { return nil }
         let wait = batch["wait"]?.duration() ?? .seconds(5)
-        if wait > .hours(1) { batch["wait"]?.report("is longer than 1h; its tasks wait in the relay's memory, so make it shorter") }
+        if wait > .hours(1) {
+            batch["wait"]?.report("is longer than 1h; its tasks wait in the relay's memory, so make it shorter")
+        }
         if case .string(WireRoute.Format.cloudEventsBinary.rawValue) = fields["format"]?.value {
-            node.report("cannot be sent as \"cloudevents-binary\", which has one event in a request; use \"cloudevents-structured\"")
+            node.report(
+                "cannot be sent as \"cloudevents-binary\", which has one event in a request; use \"cloudevents-structured\"")
         }
         return BatchPolicy(most: batch["max"]?.integer(1...10_000) ?? 100, wait: wait)
     }

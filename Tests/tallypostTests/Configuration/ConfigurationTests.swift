@@ -101,11 +101,13 @@ import Testing
               inventory: { url: "http://stock:8080/paid", headers: { "X-Shop": "main" } },
             } } } }
             """)
-        #expect(configuration.policies.keys.sorted() == ["order-paid", "order-paid/inventory", "order-paid/mail", "tallypost.notice"])
+        #expect(
+            configuration.policies.keys.sorted() == ["order-paid", "order-paid/inventory", "order-paid/mail", "tallypost.notice"])
         let parent = try #require(configuration.policies["order-paid"])
         #expect(parent.subscribers == ["inventory", "mail"] && parent.origin == nil && parent.deadline == .hours(1))
         let mail = try #require(configuration.policies["order-paid/mail"])
-        #expect(mail.type == "order-paid/mail" && mail.maxAttempts == 3 && mail.batch == BatchPolicy(most: 100, wait: .seconds(5)))
+        #expect(
+            mail.type == "order-paid/mail" && mail.maxAttempts == 3 && mail.batch == BatchPolicy(most: 100, wait: .seconds(5)))
         let wires = configuration.courierSettings(version: "1").routes
         #expect(wires.keys.sorted() == ["order-paid/inventory", "order-paid/mail", "tallypost.notice"])
         #expect(wires["order-paid/inventory"]?.url == "http://stock:8080/paid")

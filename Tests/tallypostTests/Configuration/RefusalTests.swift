@@ -127,7 +127,8 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         .inRoute("subscribers: [\"b\"]", "subscribers", "must be an object"),
         .inRoute("subscribers: { \"b/c\": { url: \"http://h/\" } }", "subscribers.b/c", "hold a \"/\""),
         .inRoute("subscribers: { b: { url: \"http://h/\", subscribers: {} } }", "subscribers.b.subscribers", "of its own"),
-        .inRoute("subscribers: { b: { url: \"http://h/\" } }, batch: {}", "batch", "does nothing beside subscribers", "under each"),
+        .inRoute(
+            "subscribers: { b: { url: \"http://h/\" } }, batch: {}", "batch", "does nothing beside subscribers", "under each"),
         .inRoute("subscribers: { b: { url: \"http://h/\" } }, timeoutSeconds: 2", "timeoutSeconds", "under each"),
         .inRoute("tls: { ca: \"/no/such.pem\" }", "tls.ca", "cannot be read"),
         .inRoute("tls: { key: \"/dev/null\" }", "tls", "no certificate"),
@@ -162,7 +163,8 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     }
 
     @Test(arguments: [
-        ("url: 'http://h/'", "url", "on_complete_url"), ("subscribers: { b: { url: 'http://h/' } }", "subscribers", "on_complete_url"),
+        ("url: 'http://h/'", "url", "on_complete_url"),
+        ("subscribers: { b: { url: 'http://h/' } }", "subscribers", "on_complete_url"),
         ("headers: { Authorization: 'Bearer x' }", "headers", "never sent"),
     ])
     func `notices take no option that could not work`(option: String, key: String, word: String) throws {

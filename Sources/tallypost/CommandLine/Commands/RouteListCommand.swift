@@ -67,7 +67,9 @@ struct RouteListCommand: Command {
     }
 
     private static func target(of route: RouteConfiguration) -> String {
-        guard route.subscribers.isEmpty else { return "(subscribers: \(route.subscribers.keys.sorted().joined(separator: ", ")))" }
+        guard route.subscribers.isEmpty else {
+            return "(subscribers: \(route.subscribers.keys.sorted().joined(separator: ", ")))"
+        }
         return route.wire.url.map(Redaction.masking) ?? "(where rows say)"
     }
 

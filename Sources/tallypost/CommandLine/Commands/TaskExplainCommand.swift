@@ -30,7 +30,8 @@ struct TaskExplainCommand: Command {
         let destination = target.map { try? CurlTargetParser().origin(of: $0) } ?? route?.origin
         let flow = FlowText(relays, now: facts.now).about(type: type, destination: destination)
         var sentences = ExplanationText(facts: facts, flow: flow, route: route).sentences
-        if sources.file != nil, facts.task["status"] == TaskStatus.pending.rawValue, let type, configuration.policies[type] == nil {
+        if sources.file != nil, facts.task["status"] == TaskStatus.pending.rawValue, let type, configuration.policies[type] == nil
+        {
             sentences.append(
                 "The configuration has no route for \(type): a relay that runs with it will set the task aside as failed.")
         }
