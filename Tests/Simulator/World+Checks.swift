@@ -94,7 +94,8 @@ extension World {
         guard let process, let before = change.before else { return }
         let lease = LeaseID(id: outcome.id, epoch: outcome.epoch)
         let wasSilent = before.status == .known(.waiting) && before.silentAt.map { $0 < database.now } ?? false
-        guard before.epoch == outcome.epoch, before.status == .known(.processing) || wasSilent, let held = ledger.leases[lease] else {
+        guard before.epoch == outcome.epoch, before.status == .known(.processing) || wasSilent, let held = ledger.leases[lease]
+        else {
             violated("an outcome of epoch \(outcome.epoch) was written over task \(outcome.id) in epoch \(before.epoch)")
             return
         }
