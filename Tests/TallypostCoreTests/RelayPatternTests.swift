@@ -6,21 +6,39 @@ import Testing
 @Suite struct RelayPatternTests {
     private static let fan = RoutePolicy(type: "order-paid", origin: nil, subscribers: ["inventory", "mail"])
 
+    private static let subscriptions = [RoutePolicy.plain("order-paid/inventory"), .plain("order-paid/mail")]
+
     /// The outcomes that the relay has handed in, in order.
     private static func outcomes(_ bench: RelayBench) -> [Outcome] { bench.orders.flatMap(\.outcomes) }
 
     // MARK: Subscribers
 
     @Test func `a task of a route with subscribers is fanned out at once, and nothing is sent`() {
-        let bench = RelayBench([Self.fan])
+        let bench = RelayBench([Self.fan] + Self.subscriptions)
         let ids = bench.insert(2, type: "order-paid")
         bench.settle()
-        #expect(bench.deliveries.isEmpty && bench.relay.heldCount == 0)
+        #expect(bench.deliveries.allSatisfy { $0.task.type != "order-paid" })
         #expect(bench.statuses(ids) == ["waiting", "waiting"])
         #expect(
-            Self.outcomes(bench).map(\.change) == [
+            Self.outcomes(bench).prefix(2).map(\.change) == [
                 .fannedOut(subscribers: ["inventory", "mail"]), .fannedOut(subscribers: ["inventory", "mail"]),
             ])
+    }
+
+    @Test func `each subscriber gets a delivery at once, and the task ends with the last of them`() {
+        let bench = RelayBench([Self.fan] + Self.subscriptions)
+        let ids = bench.insert(2, type: "order-paid")
+        bench.settle()
+        #expect(
+            bench.deliveries.map(\.task.type).sorted() == [
+                "order-paid/inventory", "order-paid/inventory", "order-paid/mail", "order-paid/mail",
+            ])
+        bench.answer(bench.open.filter { $0.value.task.type == "order-paid/mail" }.keys.sorted(), status: 422)
+        bench.settle()
+        #expect(bench.statuses(ids) == ["waiting", "waiting"])
+        bench.answer(bench.open.keys.sorted(), status: 200)
+        bench.settle()
+        #expect(bench.statuses(ids) == ["failed", "failed"])
     }
 
     @Test func `a misfit or overdue row is not fanned out, and one of a paused route goes back`() {
@@ -40,9 +58,9 @@ import Testing
         let ids = bench.insert(3, type: "order-paid")
         bench.settle()
         #expect(bench.deliveries.count == 1)
-        bench.reconfigure([Self.fan])
+        bench.reconfigure([Self.fan] + Self.subscriptions)
         bench.settle()
-        #expect(bench.deliveries.count == 1)
+        #expect(bench.deliveries.count { $0.task.type == "order-paid" } == 1)
         #expect(bench.statuses(ids) == ["processing", "waiting", "waiting"])
     }
 

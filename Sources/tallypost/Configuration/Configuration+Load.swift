@@ -33,7 +33,8 @@ extension Configuration {
         }
         problems += configuration.apply(commandLine: sources)
         guard problems.isEmpty else { throw ConfigurationError(problems: problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) }) }
-        configuration.notCarriedOut = configuration.listNotCarriedOut(file: sources.file)
+        configuration.notCarriedOut =
+            configuration.listNotCarriedOut(file: sources.file) + configuration.listIdleKeys(file: sources.file)
         return configuration
     }
 
@@ -206,15 +207,20 @@ extension Configuration {
         for (type, route) in routes.sorted(by: { $0.key < $1.key }) {
             if route.sla != nil { paths.append("routes.\(type).sla") }
         }
-        let idleURLs = routes.filter { !$0.value.subscribers.isEmpty && $0.value.wire.url != nil }.keys.sorted()
         return paths.map {
             ConfigurationProblem(
                 file: file, line: nil, path: $0, message: "is understood, but this version does not carry it out yet")
         }
-            + idleURLs.map {
+    }
+
+    /// Options of requests in routes that make none.
+    private func listIdleKeys(file: String?) -> [ConfigurationProblem] {
+        routes.sorted { $0.key < $1.key }.flatMap { type, route in
+            route.idleKeys.map { key in
                 ConfigurationProblem(
-                    file: file, line: nil, path: "routes.\($0).url",
-                    message: "is never called: the route's subscribers get its tasks; make it one of them, or leave it out")
+                    file: file, line: nil, path: "routes.\(type).\(key)",
+                    message: "does nothing beside subscribers, which get the route's tasks; write it under each of them")
             }
+        }
     }
 }

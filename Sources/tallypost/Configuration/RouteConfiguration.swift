@@ -10,6 +10,8 @@ struct RouteConfiguration: Sendable {
     var sla: TimeSpan?
     /// By name; each a route of its own. When there are any, nothing is sent by this route itself.
     var subscribers: [String: RouteConfiguration] = [:]
+    /// Keys that do nothing beside subscribers. Whoever reads of them is not surprised by unsigned deliveries.
+    var idleKeys: [String] = []
 
     static let keys = [
         "url", "secrets", "headers", "body", "format", "idempotencyKeyFormat", "timeoutSeconds", "maxAttempts", "retry",
@@ -19,8 +21,8 @@ struct RouteConfiguration: Sendable {
     ]
     /// What says how a request is made, and when again.
     static let requestKeys = [
-        "secrets", "headers", "body", "format", "idempotencyKeyFormat", "timeoutSeconds", "maxAttempts", "retry", "concurrency",
-        "rate", "burst", "heartbeatSeconds", "maxWaitSeconds", "batch", "tls",
+        "url", "secrets", "headers", "body", "format", "idempotencyKeyFormat", "timeoutSeconds", "maxAttempts", "retry",
+        "concurrency", "rate", "burst", "heartbeatSeconds", "maxWaitSeconds", "batch", "tls",
     ]
     static let mostSubscribers = 1_000
 
@@ -55,7 +57,7 @@ struct RouteReader {
         if let sla = fields["sla"]?.duration() { route.sla = sla }
         if let subscribers = fields["subscribers"] {
             readSubscribers(subscribers, of: type, into: &route)
-            checkFanOut(fields)
+            route.idleKeys = RouteConfiguration.requestKeys.filter { fields[$0] != nil }
         }
         if type == RoutePolicy.noticeType { checkNotices(fields, route) }
         return route
@@ -79,14 +81,8 @@ struct RouteReader {
             route.subscribers[name] = self.route(RoutePolicy.subscription(of: type, to: name), subscriber, isSubscriber: true)
         }
         route.policy.origin = nil
+        route.policy.batch = nil
         route.policy.subscribers = members.map(\.name)
-    }
-
-    /// Options of requests do nothing in a route that sends none; unsigned deliveries should surprise nobody.
-    private func checkFanOut(_ fields: ConfigurationFields) {
-        for key in RouteConfiguration.requestKeys {
-            fields[key]?.report("does nothing beside subscribers, which get the route's tasks; write it under each of them")
-        }
     }
 
     private func checkNotices(_ fields: ConfigurationFields, _ route: RouteConfiguration) {

@@ -115,12 +115,13 @@ import Testing
         #expect(configuration.notCarriedOut.isEmpty)
     }
 
-    @Test func `a URL beside subscribers is warned of, for nothing is ever sent there`() throws {
+    @Test func `what does nothing beside subscribers is warned of, lest unsigned deliveries surprise somebody`() throws {
         let configuration = try TemporaryDirectory().load(
-            "{ routes: { a: { url: 'http://h/', subscribers: { b: { url: 'http://i/' } } } } }")
+            "{ routes: { a: { url: 'http://h/', batch: {}, headers: {}, subscribers: { b: { url: 'http://i/' } } } } }")
         #expect(configuration.policies["a"]?.origin == nil)
-        #expect(configuration.notCarriedOut.map(\.path) == ["routes.a.url"])
-        #expect(configuration.notCarriedOut[0].message.contains("never called"))
+        #expect(configuration.policies["a"]?.batch == nil)
+        #expect(configuration.notCarriedOut.map(\.path) == ["routes.a.url", "routes.a.headers", "routes.a.batch"])
+        #expect(configuration.notCarriedOut[0].message.contains("under each of them"))
     }
 
     @Test func `notices have a route without being configured, and take options but no URL`() throws {

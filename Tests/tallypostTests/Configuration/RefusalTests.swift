@@ -127,9 +127,6 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         .inRoute("subscribers: [\"b\"]", "subscribers", "must be an object"),
         .inRoute("subscribers: { \"b/c\": { url: \"http://h/\" } }", "subscribers.b/c", "hold a \"/\""),
         .inRoute("subscribers: { b: { url: \"http://h/\", subscribers: {} } }", "subscribers.b.subscribers", "of its own"),
-        .inRoute(
-            "subscribers: { b: { url: \"http://h/\" } }, batch: {}", "batch", "does nothing beside subscribers", "under each"),
-        .inRoute("subscribers: { b: { url: \"http://h/\" } }, timeoutSeconds: 2", "timeoutSeconds", "under each"),
         .inRoute("tls: { ca: \"/no/such.pem\" }", "tls.ca", "cannot be read"),
         .inRoute("tls: { key: \"/dev/null\" }", "tls", "no certificate"),
     ]
