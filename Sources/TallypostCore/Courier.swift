@@ -1,7 +1,11 @@
 /// One attempt to be made: what the relay's mind hands to the courier.
 public struct Delivery: Sendable {
-    /// The leased task.
+    /// The leased task; of a batch the first, under whose id and epoch the answer comes.
     public let task: ClaimedTask
+    /// The other tasks of a batch, which all go in the one request; with the same `target_url` and `headers`.
+    public let others: [ClaimedTask]
+    /// Whether the route sends batches: then the body is an array even if it holds one task.
+    public let isBatch: Bool
     /// Where it goes; also the key of the place in flight that it takes.
     public let origin: Origin
     /// Longest time of the request.
@@ -10,8 +14,13 @@ public struct Delivery: Sendable {
     public let deadline: Timestamp?
 
     /// Memberwise.
-    public init(task: ClaimedTask, origin: Origin, timeout: TimeSpan, deadline: Timestamp?) {
+    public init(
+        task: ClaimedTask, others: [ClaimedTask] = [], isBatch: Bool = false, origin: Origin, timeout: TimeSpan,
+        deadline: Timestamp?
+    ) {
         self.task = task
+        self.others = others
+        self.isBatch = isBatch
         self.origin = origin
         self.timeout = timeout
         self.deadline = deadline
@@ -54,16 +63,39 @@ public struct Answer: Sendable {
         public var body: [UInt8]
         /// Whether the body went on beyond them.
         public var bodyWasCut: Bool
+        /// Of a batch: what a 2xx answer says against single items.
+        public var failures: ItemFailures
 
         /// Memberwise.
         public init(
-            status: Int, retryAfter: TimeSpan? = nil, forbidsRetry: Bool = false, body: [UInt8] = [], bodyWasCut: Bool = false
+            status: Int, retryAfter: TimeSpan? = nil, forbidsRetry: Bool = false, body: [UInt8] = [], bodyWasCut: Bool = false,
+            failures: ItemFailures = .none
         ) {
+            self.failures = failures
             self.status = status
             self.retryAfter = retryAfter
             self.forbidsRetry = forbidsRetry
             self.body = body
             self.bodyWasCut = bodyWasCut
+        }
+    }
+
+    /// Which items of a batch a 2xx answer fails (contract, section 8).
+    public enum ItemFailures: Sendable, Equatable {
+        /// None: all were taken.
+        case none
+        /// These, by idempotency key, with the reason.
+        case named([String: String])
+        /// It fails items and does not say which: for safety's sake all of them. The text is for a person.
+        case unclear(String)
+
+        /// Why an item failed; nil: it did not.
+        func reason(for key: String) -> String? {
+            switch self {
+            case .none: nil
+            case .named(let reasons): reasons[key]
+            case .unclear(let reason): reason
+            }
         }
     }
 

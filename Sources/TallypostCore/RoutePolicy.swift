@@ -10,8 +10,8 @@ public struct RoutePolicy: Sendable, Equatable {
 
     /// The task type it serves.
     public var type: String
-    /// Where its tasks go, unless a row has its own `target_url`.
-    public var origin: Origin
+    /// Where its tasks go, unless a row has its own `target_url`; nil: only where rows say (``noticeType``), or to subscribers.
+    public var origin: Origin?
     /// Longest time of one request, from the first byte of the connection to the last of the answer.
     public var timeout: TimeSpan
     /// Attempts at most; 0: for ever.
@@ -38,8 +38,14 @@ public struct RoutePolicy: Sendable, Equatable {
     /// type ``subscription(of:to:)``. Empty: it is sent.
     public var subscribers: [String]
 
+    /// The type of the notices that tell how a task or a group ended. Their rows say where they go.
+    public static let noticeType = "tallypost.notice"
+
     /// The type of the deliveries to one subscriber of `type`.
     public static func subscription(of type: String, to subscriber: String) -> String { "\(type)/\(subscriber)" }
+
+    /// How long a claim really holds a task: time to gather a batch comes on top of ``lease``.
+    public var wholeLease: TimeSpan { batch.map { lease + $0.wait } ?? lease }
 
     /// Time beyond the request's own that a lease leaves for waiting in memory and for the settlement.
     public static let leaseMargin = TimeSpan.seconds(30)
@@ -49,7 +55,7 @@ public struct RoutePolicy: Sendable, Equatable {
 
     /// The contract's defaults: 30 s, 8 attempts, full jitter from 1 s to 1 h, a lease of the timeout and 30 s.
     public init(
-        type: String, origin: Origin, timeout: TimeSpan = .seconds(30), maxAttempts: Int = 8, retry: RetryPolicy = RetryPolicy(),
+        type: String, origin: Origin?, timeout: TimeSpan = .seconds(30), maxAttempts: Int = 8, retry: RetryPolicy = RetryPolicy(),
         deadline: TimeSpan? = nil, lease: TimeSpan? = nil, concurrency: Int = 64, rate: RateLimit? = nil,
         whenFailed: WhenFailed = .skip, heartbeat: TimeSpan? = nil, longestWait: TimeSpan? = nil, batch: BatchPolicy? = nil,
         subscribers: [String] = []

@@ -4,7 +4,8 @@ import TallypostCore
 /// A route made ready: its URL parsed, its constant headers written, its handles.
 final class CompiledRoute {
     let wire: WireRoute
-    let target: CurlTarget
+    /// Nil: rows say where they go.
+    let target: CurlTarget?
     let composer: RequestComposer
     /// Transfers that carry nothing at the moment.
     var idle: [Transfer] = []
@@ -14,7 +15,7 @@ final class CompiledRoute {
     /// Throws what is wrong with the route, without its type.
     init(type: String, wire: WireRoute, settings: CourierSettings) throws(TargetError) {
         self.wire = wire
-        target = try CurlTarget(parsing: wire.url)
+        if let url = wire.url { target = try CurlTarget(parsing: url) } else { target = nil }
         try Self.check(wire.tls)
         composer = RequestComposer(type: type, route: wire, settings: settings)
     }

@@ -93,10 +93,13 @@ public import TallypostCore
         var provenance = AddressGuard.Provenance.configuration
         var isOwnOrigin = true
         if let url = task.targetURL {
-            do { target = try CurlTarget(parsing: url) } catch { throw Refusal("target_url: \(error.reason)") }
-            provenance = allow.origins.contains(target.origin) ? .allowedRow : .row
-            isOwnOrigin = target.origin == route.target.origin
+            let named: CurlTarget
+            do { named = try CurlTarget(parsing: url) } catch { throw Refusal("target_url: \(error.reason)") }
+            provenance = allow.origins.contains(named.origin) ? .allowedRow : .row
+            isOwnOrigin = named.origin == route.target?.origin
+            target = named
         }
+        guard let target else { throw Refusal("its route has no url, and the row no target_url") }
         var extra = RowHeaders.none
         if let text = task.headers {
             do { extra = try rowHeaders.headers(of: text) } catch { throw Refusal(error.reason) }
@@ -104,7 +107,10 @@ public import TallypostCore
         let circumstances = RequestComposer.Circumstances(
             now: MonotonicTime.timeOfDay(), span: spans.next(), deadline: delivery.deadline, isOwnOrigin: isOwnOrigin,
             rowHeaders: extra)
-        let body = try route.composer.compose(task, circumstances, digest: digest, into: &head)
+        let body =
+            delivery.isBatch
+            ? try route.composer.composeBatch([task] + delivery.others, circumstances, digest: digest, into: &head)
+            : try route.composer.compose(task, circumstances, digest: digest, into: &head)
         let transfer = idleTransfer(of: route)
         transfer.load(delivery, target: target, provenance: provenance, head: head, body: body, at: MonotonicTime.now())
         return transfer

@@ -6,26 +6,40 @@ import TallypostCore
 /// byte, and goes through the list of headers a dozen times, so one entry costs less than fifteen. What is the same for every
 /// request of the route is written once, here.
 final class RequestComposer {
-    private let route: WireRoute
-    private let signer: WebhookSigner
+    let route: WireRoute
+    let signer: WebhookSigner
     private let signalPrefix: String?
     private let eventSource: String
     /// Lines before the route's own headers.
     private let opening: [UInt8]
+    /// The same for a batch.
+    private let batchOpening: [UInt8]
     /// ``opening`` and the route's headers: all of them, for its own origin.
     private let wholeStart: [UInt8]
     /// ``opening`` and those of the route's headers that are no secret, for an origin that a row named.
     private let openStart: [UInt8]
-    private var signedPrefix: [UInt8] = []
+    var signedPrefix: [UInt8] = []
 
     static let longestCheckpoint = 4_096
 
     init(type: String, route: WireRoute, settings: CourierSettings) {
         self.route = route
         signer = WebhookSigner(secrets: route.secrets)
-        signalPrefix = settings.signalBaseURL.map { $0.hasSuffix("/") ? "\($0)v1/signals/" : "\($0)/v1/signals/" }
+        signalPrefix = settings.signalBaseURL.map { base in
+            "\(String(base.reversed().drop { $0 == "/" }.reversed()))/v1/signals/"
+        }
         eventSource = settings.eventSource
-        let contentType = route.format == .cloudEventsStructured ? "application/cloudevents+json" : "application/json"
+        let isStructured = route.format == .cloudEventsStructured
+        opening = Self.opening(
+            isStructured ? "application/cloudevents+json" : "application/json", type: type, route: route, settings: settings)
+        batchOpening = Self.opening(
+            isStructured ? "application/cloudevents-batch+json" : "application/json", type: type, route: route, settings: settings
+        )
+        wholeStart = opening + Self.lines(of: route.headers)
+        openStart = opening + Self.lines(of: route.headers.filter { !$0.isSecret })
+    }
+
+    private static func opening(_ contentType: String, type: String, route: WireRoute, settings: CourierSettings) -> [UInt8] {
         var opening: [UInt8] = []
         // Content-Type comes first: libcurl looks for it at the start of an entry, and would add its own.
         opening.append(text: "Content-Type: \(contentType)\r\nUser-Agent: tallypost/")
@@ -38,9 +52,7 @@ final class RequestComposer {
             opening.append(text: "\r\nce-type: ")
             opening.append(headerEncoded: type)
         }
-        self.opening = opening
-        wholeStart = opening + Self.lines(of: route.headers)
-        openStart = opening + Self.lines(of: route.headers.filter { !$0.isSecret })
+        return opening
     }
 
     /// What a request depends on beside its task.
@@ -76,6 +88,10 @@ final class RequestComposer {
             head.append(iso8601: deadline)
         }
         if task.waitsForSignal, let signalPrefix { try writeSignalURL(signalPrefix, task, into: &head) }
+        if let previous = task.previousTask {
+            head.append(text: "\r\nTallypost-Previous-Task: ")
+            head.append(decimal: previous)
+        }
         if let checkpoint = task.checkpoint { writeCheckpoint(checkpoint, into: &head) }
         head.append(text: "\r\ntraceparent: ")
         let trace = task.traceparent.flatMap { TraceContext(parsing: $0) } ?? TraceContext(keyDigest: digest(task.idempotencyKey))
@@ -85,14 +101,14 @@ final class RequestComposer {
         return body
     }
 
-    private func writeStart(_ circumstances: Circumstances, into head: inout [UInt8]) {
+    func writeStart(_ circumstances: Circumstances, ofBatch: Bool = false, into head: inout [UInt8]) {
         head.removeAll(keepingCapacity: true)
         let names = circumstances.rowHeaders.names
-        guard !names.isEmpty else {
+        guard ofBatch || !names.isEmpty else {
             head.append(contentsOf: circumstances.isOwnOrigin ? wholeStart : openStart)
             return
         }
-        head.append(contentsOf: opening)
+        head.append(contentsOf: ofBatch ? batchOpening : opening)
         for field in route.headers where circumstances.isOwnOrigin || !field.isSecret {
             if !names.contains(field.name.lowercased()) { Self.write(field, to: &head) }
         }
@@ -117,8 +133,7 @@ final class RequestComposer {
     }
 
     private func writeSignalURL(_ prefix: String, _ task: ClaimedTask, into head: inout [UInt8]) throws(Refusal) {
-        guard let token = task.signalToken, !token.isEmpty, token.utf8.count <= 256, token.utf8.allSatisfy(Self.isTokenByte)
-        else {
+        guard let token = Self.token(of: task) else {
             throw Refusal("signal_token is not base64url or hex: nobody could signal this task")
         }
         head.append(text: "\r\nTallypost-Signal-URL: ")
@@ -126,11 +141,22 @@ final class RequestComposer {
         head.append(text: token)
     }
 
+    private static func token(of task: ClaimedTask) -> String? {
+        guard let token = task.signalToken, !token.isEmpty, token.utf8.count <= 256, token.utf8.allSatisfy(isTokenByte) else {
+            return nil
+        }
+        return token
+    }
+
+    /// Where to signal a task that waits; nil: it does not, or nobody can.
+    func signalURL(of task: ClaimedTask) -> String? {
+        guard task.waitsForSignal, let signalPrefix, let token = Self.token(of: task) else { return nil }
+        return signalPrefix + token
+    }
+
     private func writeCheckpoint(_ checkpoint: String, into head: inout [UInt8]) {
-        // Every character takes at least one byte, so a longer text need not be tried.
-        guard checkpoint.unicodeScalars.count <= Self.longestCheckpoint else { return }
         var line: [UInt8] = []
-        line.append(asciiJSON: checkpoint)
+        line.append(asciiJSON: checkpoint, atMost: Self.longestCheckpoint)
         guard line.count <= Self.longestCheckpoint else { return }
         head.append(text: "\r\nTallypost-Checkpoint: ")
         head.append(contentsOf: line)
@@ -148,7 +174,7 @@ final class RequestComposer {
         }
     }
 
-    private func body(of task: ClaimedTask, payload: [UInt8]) -> [UInt8] {
+    func body(of task: ClaimedTask, payload: [UInt8]) -> [UInt8] {
         let inner = route.body == .envelope ? Self.envelope(of: task, payload: payload) : payload
         return route.format == .cloudEventsStructured ? structuredEvent(of: task, data: inner) : inner
     }
@@ -156,7 +182,16 @@ final class RequestComposer {
     private static func envelope(of task: ClaimedTask, payload: [UInt8]) -> [UInt8] {
         var body: [UInt8] = []
         body.reserveCapacity(payload.count + 256)
-        body.append(text: "{\"task\":{\"id\":")
+        body.append(UInt8(ascii: "{"))
+        writeDescription(of: task, payload: payload, to: &body)
+        writeHistory(of: task, to: &body)
+        body.append(UInt8(ascii: "}"))
+        return body
+    }
+
+    /// The members `task` and `payload`.
+    static func writeDescription(of task: ClaimedTask, payload: [UInt8], to body: inout [UInt8]) {
+        body.append(text: "\"task\":{\"id\":")
         body.append(decimal: task.id)
         body.append(text: ",\"type\":")
         body.append(jsonString: task.type)
@@ -168,16 +203,19 @@ final class RequestComposer {
         body.append(decimal: Int64(task.attempt))
         body.append(text: "},\"payload\":")
         body.append(contentsOf: payload)
-        // The relay wrote the checkpoint, but an adopted table may hold anything, and one bad member would spoil the whole.
-        if let checkpoint = task.checkpoint, JSONSyntax.isValid(Array(checkpoint.utf8)) {
-            body.append(text: ",\"checkpoint\":")
-            body.append(text: checkpoint)
-        }
-        body.append(UInt8(ascii: "}"))
-        return body
     }
 
-    private func structuredEvent(of task: ClaimedTask, data: [UInt8]) -> [UInt8] {
+    /// The members `previousResult` and `checkpoint`, where there are any.
+    static func writeHistory(of task: ClaimedTask, to body: inout [UInt8]) {
+        // Relays wrote both, but an adopted table may hold anything, and one bad member would spoil the whole.
+        for (name, text) in [("previousResult", task.previousResult), ("checkpoint", task.checkpoint)] {
+            guard let text, JSONSyntax.isValid(Array(text.utf8)) else { continue }
+            body.append(text: ",\"\(name)\":")
+            body.append(text: text)
+        }
+    }
+
+    func structuredEvent(of task: ClaimedTask, data: [UInt8]) -> [UInt8] {
         var body: [UInt8] = []
         body.reserveCapacity(data.count + 512)
         body.append(text: "{\"specversion\":\"1.0\",\"id\":")
@@ -204,7 +242,7 @@ final class RequestComposer {
         return lines
     }
 
-    private static func write(_ field: HeaderField, to head: inout [UInt8]) {
+    static func write(_ field: HeaderField, to head: inout [UInt8]) {
         head.append(text: "\r\n")
         head.append(text: field.name)
         head.append(text: ": ")

@@ -26,6 +26,9 @@ extension Transfer {
             let now = MonotonicTime.timeOfDay().microseconds.flooredDivision(by: 1_000_000).quotient
             response.retryAfter = RetryAfter.span(value, date: header("Date"), now: now)
         }
+        if let batchKeys, (200..<300).contains(status) {
+            response.failures = BatchAnswer.failures(in: response.body, wasCut: isBodyCut, of: batchKeys)
+        }
         return .response(response)
     }
 

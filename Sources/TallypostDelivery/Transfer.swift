@@ -18,6 +18,8 @@ import TallypostCore
     private(set) var epoch: Int64 = 0
     private(set) var origin: Origin
     private(set) var timeout = TimeSpan.zero
+    /// The items' idempotency keys, of a batch.
+    private(set) var batchKeys: Set<String>?
     private(set) var provenance = AddressGuard.Provenance.configuration
     private(set) var started = Instant(nanoseconds: 0)
 
@@ -68,7 +70,7 @@ import TallypostCore
         self.route = route
         self.sockets = sockets
         self.addressGuard = addressGuard
-        origin = route.target.origin
+        origin = route.target?.origin ?? Origin(scheme: "", host: "", port: 0)
         unsafe headRoom = .allocate(byteCount: 1_024, alignment: 1)
         unsafe bodyRoom = .allocate(byteCount: 1_024, alignment: 1)
         unsafe list = .allocate(capacity: 3)
@@ -146,6 +148,7 @@ import TallypostCore
         origin = delivery.origin
         timeout = delivery.timeout
         started = now
+        batchKeys = delivery.isBatch ? Set(delivery.others.map(\.idempotencyKey)).union([delivery.task.idempotencyKey]) : nil
         self.provenance = provenance
         refusal = nil
         wasRefusedOnReuse = false
@@ -168,7 +171,7 @@ import TallypostCore
             unsafe curl_set_long(easy, CURLOPT_TIMEOUT_MS, milliseconds)
         }
         // A retry has a connection of its own: a receiver that drops kept-alive ones costs a task one attempt, not one after another.
-        let wantsFresh = delivery.task.attempt > 1
+        let wantsFresh = delivery.task.attempt > 1 || delivery.others.contains { $0.attempt > 1 }
         if isFresh != wantsFresh {
             isFresh = wantsFresh
             unsafe curl_set_long(easy, CURLOPT_FRESH_CONNECT, wantsFresh ? 1 : 0)
@@ -189,6 +192,7 @@ import TallypostCore
         // A row's URL goes; the route's stays for the next task.
         if target !== route.target { target = nil }
         body = []
+        batchKeys = nil
     }
 
     /// The body so far, handed over.

@@ -4,7 +4,7 @@ public struct WireRoute: Sendable, Equatable {
     public enum Body: String, Sendable, CaseIterable {
         /// The payload, byte for byte.
         case plain
-        /// An object with the task, the payload and, where there is one, the checkpoint.
+        /// An object with the task, the payload and, where there are any, its predecessor's result and its checkpoint.
         case envelope
     }
 
@@ -35,8 +35,8 @@ public struct WireRoute: Sendable, Equatable {
         }
     }
 
-    /// Where tasks go that have no `target_url`.
-    public var url: String
+    /// Where tasks go that have no `target_url`; nil: nowhere.
+    public var url: String?
     /// Signing keys, newest first; every one signs. Empty: unsigned.
     public var secrets: [WebhookSecret]
     /// Sent with every request. A row's header of the same name goes before it.
@@ -52,7 +52,7 @@ public struct WireRoute: Sendable, Equatable {
 
     /// The contract's defaults.
     public init(
-        url: String, secrets: [WebhookSecret] = [], headers: [HeaderField] = [], body: Body = .plain, format: Format = .plain,
+        url: String?, secrets: [WebhookSecret] = [], headers: [HeaderField] = [], body: Body = .plain, format: Format = .plain,
         idempotencyKeyFormat: IdempotencyKeyFormat = .structured, tls: TLS = TLS()
     ) {
         self.url = url

@@ -84,14 +84,25 @@ extension [UInt8] {
         append(UInt8(ascii: "\""))
     }
 
-    /// JSON text as one line of ASCII: characters beyond it as `\uXXXX`, in surrogate pairs where need be. The line breaks and
-    /// tabs that may stand between JSON's tokens become spaces; in its strings there are none.
-    mutating func append(asciiJSON text: String) {
+    /// JSON text as one line of ASCII: characters beyond it as `\uXXXX`, in surrogate pairs where need be, and without the white
+    /// space that may stand between JSON's tokens. Stops soon after `longest` bytes.
+    mutating func append(asciiJSON text: String, atMost longest: Int = .max) {
+        var isInString = false
+        var isEscaped = false
+        let start = count
         for unit in text.utf16 {
+            guard count - start <= longest else { return }
             switch unit {
-            case 0x20...0x7E: append(UInt8(truncatingIfNeeded: unit))
-            case 0x00..<0x20: append(UInt8(ascii: " "))
+            case 0x00...0x20:
+                // In a string only the space can stand; anything else would break the header.
+                if isInString { append(UInt8(ascii: " ")) }
+                isEscaped = false
+            case 0x21...0x7E:
+                if unit == 0x22, !isEscaped { isInString.toggle() }
+                isEscaped = unit == 0x5C && !isEscaped
+                append(UInt8(truncatingIfNeeded: unit))
             default:
+                isEscaped = false
                 append(text: "\\u")
                 append(hexByte: UInt8(truncatingIfNeeded: unit >> 8))
                 append(hexByte: UInt8(truncatingIfNeeded: unit))

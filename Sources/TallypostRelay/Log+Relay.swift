@@ -22,6 +22,8 @@ extension Log {
                 ["count": String(ids.count), "tasks": ids.prefix(20).map(String.init).joined(separator: ",")])
         case .leaseRecovered(let id, let type, let relay):
             warning("lease ran out; the task goes on", ["task": String(id), "type": type, "relay": relay ?? "unknown"])
+        case .workerSilent(let id, let type):
+            warning("no heartbeat in time: the attempt has failed", ["task": String(id), "type": type])
         case .routePaused(let type, let reason):
             critical(
                 "route paused: nothing of this type is sent until it is resumed",

@@ -109,6 +109,9 @@ public final class MemoryDatabase: Sendable {
         }
     }
 
+    /// From now on every worker sends its heartbeats.
+    public func makeWorkersWell() { transaction { tables, _ in tables.workersAreWell = true } }
+
     /// Paused types and why.
     public var pausedRoutes: [String: String] { transaction { tables, _ in tables.paused } }
 

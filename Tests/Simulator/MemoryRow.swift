@@ -28,6 +28,11 @@ public enum StatusWord: Sendable, Hashable {
         }
     }
 
+    /// Whether nothing more happens to it by itself.
+    var isFinal: Bool {
+        if case .known(let status) = self { status.isFinal } else { false }
+    }
+
     /// Whether the row goes on to hold its ordering key.
     var isOpen: Bool {
         switch self {
@@ -56,6 +61,8 @@ public struct RowImage: Sendable, Equatable {
     public var runAt: Timestamp
     /// `blocks_key`.
     public var blocksKey: Bool
+    /// When the worker of a waiting task counts as silent; nil: never.
+    public var silentAt: Timestamp?
 }
 
 /// A row of the memory store's `pending_tasks`.
@@ -94,6 +101,8 @@ public struct MemoryRow: Sendable {
     public var groupKey: String?
     /// `run_after`.
     public var runAfter: Int64?
+    /// The task whose delivery to a subscriber this is.
+    public var parent: Int64?
     /// `created_at`.
     public var createdAt: Timestamp?
     /// The columns that change.
@@ -134,7 +143,8 @@ public struct MemoryRow: Sendable {
             payload: payload, idempotencyKey: idempotencyKey ?? "pending_tasks-\(id)", subject: subject, targetURL: targetURL,
             headers: headers, runAt: image.runAt, createdAt: createdAt ?? image.runAt, deadlineAt: deadlineAt,
             priority: priority, orderingKey: orderingKey, maxAttempts: maxAttempts, timeoutSeconds: timeoutSeconds,
-            waitsForSignal: waitsForSignal, signalToken: signalToken, traceparent: traceparent, checkpoint: checkpoint)
+            waitsForSignal: waitsForSignal, signalToken: signalToken, traceparent: traceparent, checkpoint: checkpoint,
+            previousTask: runAfter, hasFollowers: parent != nil)
     }
 }
 
@@ -164,6 +174,8 @@ public struct RowChange: Sendable {
         case settlement(Outcome)
         /// A sweep.
         case sweep
+        /// The last delivery to its subscribers ended.
+        case joined
         /// A person.
         case person(TaskAction)
         /// Retention removed it; the row as it was.

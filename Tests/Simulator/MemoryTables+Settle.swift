@@ -12,9 +12,15 @@ extension MemoryTables {
                 settlement.late.append(outcome.id)
                 continue
             }
-            if rows[index].image.status == .known(.processing) {
+            let endsSilence =
+                isSilent(index, now: now) && (outcome.event == .attemptFailed || outcome.event == .rejected)
+            if rows[index].image.status == .known(.processing) || endsSilence {
                 settle(index, outcome, now: now)
                 settlement.written += 1
+                if case .fannedOut(let subscribers) = outcome.change {
+                    fanOut(outcome.id, to: subscribers, now: now)
+                    settlement.madeDue = true
+                }
             } else if rows[index].image.status == .known(outcome.status) {
                 // An earlier try wrote it, and its answer was lost.
                 settlement.written += 1
@@ -35,6 +41,7 @@ extension MemoryTables {
         change(index, .settlement(outcome)) { row in
             row.image.status = .known(outcome.status)
             row.image.leaseEnd = nil
+            row.image.silentAt = nil
             row.image.blocksKey = outcome.blocksKey
             if outcome.status.isFinal { row.finishedAt = now }
             switch outcome.change {
@@ -42,7 +49,8 @@ extension MemoryTables {
                 row.responseStatus = status
                 row.result = result
             case .fannedOut: break
-            case .waiting(let status, let startResult, _, _):
+            case .waiting(let status, let startResult, _, let heartbeat):
+                row.image.silentAt = heartbeat.map { now + $0 }
                 row.responseStatus = status
                 row.startResult = startResult
             case .retry(let delay, let status, let error):

@@ -15,6 +15,8 @@ struct MemoryTables: Sendable {
     /// Connections of an older generation are broken.
     var generation = 1
     var isAway = false
+    /// All workers send their heartbeats.
+    var workersAreWell = false
     /// Rows that a person's transaction holds locked.
     var lockedRows: Set<Int64> = []
     /// The clock, where it is virtual.
@@ -56,12 +58,14 @@ struct MemoryTables: Sendable {
         let before = rows[index].image
         edit(&rows[index])
         note(rows[index].id, cause, before: before, after: rows[index].image)
+        if let parent = rows[index].parent, case .known(let status) = rows[index].image.status, status.isFinal { join(parent) }
     }
 
     // MARK: Chores
 
     func expiredLeases(limit: Int, now: Timestamp) -> [ExpiredLease] {
         let found = rows.indices.filter { index in
+            if isSilent(index, now: now) { return true }
             guard rows[index].image.status == .known(.processing) else { return false }
             guard let end = rows[index].image.leaseEnd else { return true }
             return end < now
@@ -77,8 +81,17 @@ struct MemoryTables: Sendable {
             let row = rows[index]
             return ExpiredLease(
                 id: row.id, epoch: row.image.epoch, type: row.type ?? "", attempts: row.image.attempts,
-                maxAttempts: row.maxAttempts, relay: row.image.relay)
+                maxAttempts: row.maxAttempts, relay: row.image.relay,
+                silence: row.image.status == .known(.waiting) ? .worker : .relay, hasFollowers: row.parent != nil)
         }
+    }
+
+    /// Whether a worker has sent no heartbeat in time.
+    func isSilent(_ index: Int, now: Timestamp) -> Bool {
+        guard !workersAreWell, rows[index].image.status == .known(.waiting), let silentAt = rows[index].image.silentAt else {
+            return false
+        }
+        return silentAt < now
     }
 
     mutating func sweep(limit: Int, now: Timestamp) -> Int {

@@ -51,6 +51,8 @@ final class RelayProcess {
     var broken: [Origin: LeaseID?] = [:]
     /// Requests that it has decided on and has no answer to.
     var unanswered: Set<LeaseID> = []
+    /// Of each batch under way all its tasks, by the first.
+    var companions: [LeaseID: [LeaseID]] = [:]
     /// When it must have finished; nil: it was not asked to stop.
     var stopBy: Int64?
     /// Its mind has heard of it.

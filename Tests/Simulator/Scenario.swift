@@ -42,6 +42,7 @@ struct Scenario {
     var hasOddRows = false
     var hasRowTargets = false
     var hasDeadlines = false
+    var hasLongTasks = false
     var overlookedRows = 0
     var falseAlarms = 0
     var removesRoutes = false
@@ -51,6 +52,7 @@ struct Scenario {
     init(_ random: inout RandomSource) {
         relays = random.pick([1, 1, 2, 2, 3, 4])
         transactions = random.int(2...24)
+        hasLongTasks = random.chance(300)
         turbulence = Int64(random.int(2...14)) * second
         drawLimits(&random)
         drawRoutes(&random)
@@ -63,6 +65,7 @@ struct Scenario {
         limits.heldTasks = random.pick([2, 8, 30, 10_000])
         limits.heldBytes = random.pick([4_000, 20_000, 64 << 20])
         limits.inFlight = random.pick([1, 3, 10, 5_000])
+        limits.batchBytes = random.pick([600, 3_000, 4 << 20])
         limits.prefetch = random.pick([1, 4, 16, 1_000])
         limits.choreBatch = random.pick([1, 3, 100])
         limits.choreInterval = .milliseconds(random.pick([1_000, 1_000, 2_000, 4_000]))
@@ -99,8 +102,34 @@ struct Scenario {
                 retry: RetryPolicy(schedule: schedule, alsoOn: random.chance(200) ? [404] : []),
                 deadline: random.chance(100) ? .seconds(Int64(random.int(2...20))) : nil,
                 lease: timeout + .milliseconds(random.pick([3_000, 3_000, 5_000, 10_000])),
-                concurrency: random.pick([1, 2, 4, 64]), rate: drawRate(&random), whenFailed: random.chance(300) ? .block : .skip)
+                concurrency: random.pick([1, 2, 4, 64]), rate: drawRate(&random), whenFailed: random.chance(300) ? .block : .skip,
+                heartbeat: hasLongTasks && random.chance(600) ? .milliseconds(random.pick([300, 1_000, 3_000])) : nil,
+                batch: drawBatch(&random))
         }
+        if random.chance(300) { addSubscribers(&random) }
+    }
+
+    /// One row, a delivery for each subscriber: their routes are like any other.
+    private mutating func addSubscribers(_ random: inout RandomSource) {
+        guard var parent = routes["type-0"] else { return }
+        for name in ["a", "b"] {
+            var route = parent
+            route.type = RoutePolicy.subscription(of: parent.type, to: name)
+            route.origin = random.pick(origins)
+            route.maxAttempts = random.pick([0, 1, 3])
+            route.batch = drawBatch(&random)
+            types.append(route.type)
+            routes[route.type] = route
+            parent.subscribers.append(name)
+        }
+        parent.batch = nil
+        parent.origin = nil
+        routes[parent.type] = parent
+    }
+
+    private func drawBatch(_ random: inout RandomSource) -> BatchPolicy? {
+        guard random.chance(300) else { return nil }
+        return BatchPolicy(most: random.pick([1, 2, 3, 10, 100]), wait: .milliseconds(random.pick([0, 20, 200, 1_000, 4_000])))
     }
 
     private func drawRate(_ random: inout RandomSource) -> RateLimit? {

@@ -4,7 +4,7 @@ struct TraceEvent {
         case inserted, began, rolledBack, retriedByPerson, cancelledByPerson, pausedByPerson, resumedByPerson
         case started, crashed, froze, thawed, stopAsked, reconfigured, finished
         case ordered, listens, opened, openFailed, orderDone, orderFailed, woken
-        case claimed, completed, waiting, retried, failed, timedOut, released, late, swept, recovered, purged
+        case claimed, completed, waiting, retried, failed, timedOut, released, late, swept, recovered, purged, joined
         case storeFault, zombie
         case sent, arrived, answered2xx, answeredOther, unanswered, routePaused
         case databaseAway, databaseBack, moodChanged, calm, allStopAsked
@@ -59,6 +59,7 @@ extension TraceEvent: CustomStringConvertible {
         case .released: "task \(a) released, epoch \(b)"
         case .late: "outcome of task \(a) came too late"
         case .swept: "task \(a) swept"
+        case .joined: "task \(a) ended by its last delivery"
         case .purged: "task \(a) removed"
         case .recovered: "takes up task \(a), whose lease of relay-\(b) ran out"
         case .storeFault:

@@ -43,7 +43,7 @@ extension World {
         if random.chance(200) { row.image.runAt = now + .milliseconds(random.span(-1_000...6_000)) }
         if scenario.hasDeadlines, random.chance(400) { row.deadlineAt = now + .milliseconds(random.span(-200...8_000)) }
         if random.chance(150) { row.maxAttempts = random.int(0...4) }
-        if random.chance(100) { row.waitsForSignal = true }
+        if random.chance(scenario.hasLongTasks ? 500 : 100) { row.waitsForSignal = true }
         if scenario.hasRowTargets, random.chance(500) { row.targetURL = "http://" + random.pick(scenario.origins).host }
         if scenario.hasOddRows, random.chance(300) { spoil(&row) }
         return row

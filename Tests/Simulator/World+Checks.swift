@@ -20,6 +20,9 @@ extension World {
             case .sweep:
                 note(.swept, process, change.id)
                 checkSweep(change)
+            case .joined:
+                note(.joined, process, change.id)
+                checkJoin(change)
             case .purge(let row):
                 note(.purged, process, change.id)
                 checkPurge(row)
@@ -90,13 +93,15 @@ extension World {
         checkTransition(change, outcome.event)
         guard let process, let before = change.before else { return }
         let lease = LeaseID(id: outcome.id, epoch: outcome.epoch)
-        guard before.epoch == outcome.epoch, before.status == .known(.processing), let held = ledger.leases[lease] else {
+        let wasSilent = before.status == .known(.waiting) && before.silentAt.map { $0 < database.now } ?? false
+        guard before.epoch == outcome.epoch, before.status == .known(.processing) || wasSilent, let held = ledger.leases[lease]
+        else {
             violated("an outcome of epoch \(outcome.epoch) was written over task \(outcome.id) in epoch \(before.epoch)")
             return
         }
         let isOwn = held.process == process.number
         if !isOwn { note(.recovered, process, outcome.id, Int64(held.process)) }
-        if !isOwn, database.now <= held.end {
+        if !isOwn, !wasSilent, database.now <= held.end {
             violated("relay-\(process.number) settled task \(outcome.id), whose lease of relay-\(held.process) had not ended")
         }
         if outcome.blocksKey, outcome.status != .failed {
@@ -111,10 +116,18 @@ extension World {
         case .released:
             if held.sends > 0 { violated("task \(outcome.id) was sent, and then released as if it had not been") }
             if change.after.attempts != before.attempts - 1 { violated("the attempt of task \(outcome.id) was not refunded") }
-        case .retry, .failed, .timedOut, .fannedOut: break
+        case .fannedOut(let subscribers):
+            if held.sends > 0 { violated("task \(outcome.id) was sent, and then fanned out") }
+            if let type = database.row(outcome.id)?.type, process.routes[type]?.subscribers != subscribers {
+                violated("task \(outcome.id) was fanned out to \(subscribers), against its route")
+            }
+        case .retry, .failed, .timedOut: break
         }
         if outcome.status != .pending || outcome.event == .attemptFailed, change.after.attempts != before.attempts {
             violated("the settlement of task \(outcome.id) changed its attempts")
+        }
+        if let row = database.row(outcome.id), outcome.hasFollowers != (row.parent != nil) {
+            violated("the outcome of task \(outcome.id) does not say rightly whether something hangs on it")
         }
         if let deadline = database.row(outcome.id)?.deadlineAt, outcome.status == .pending, change.after.runAt > deadline {
             violated("task \(outcome.id) is due again only after its deadline")
@@ -161,6 +174,16 @@ extension World {
         if database.row(row.id) != nil || !database.attempts(of: row.id).isEmpty {
             violated("task \(row.id) was removed, and something of it is left")
         }
+    }
+
+    /// A task ends with the last of its deliveries.
+    private func checkJoin(_ change: RowChange) {
+        let deliveries = database.rows.filter { $0.parent == change.id }
+        let isWell = deliveries.allSatisfy { $0.image.status == .known(.completed) }
+        if !deliveries.allSatisfy({ $0.image.status.isFinal }) {
+            violated("task \(change.id) has ended, and a delivery to a subscriber has not")
+        }
+        checkTransition(change, isWell ? .signalledCompleted : .signalledFailed)
     }
 
     private func checkSweep(_ change: RowChange) {

@@ -10,6 +10,7 @@ extension World {
         calmAt = time
         note(.calm)
         database.comeBack()
+        database.makeWorkersWell()
         for place in moods.indices { moods[place] = .good }
         for process in processes { process.store.imprecision?.overlooked = 0 }
         // Sometimes a route stays paused: then its tasks wait, and nothing else does.
@@ -57,9 +58,15 @@ extension World {
         if rows.count + ledger.purged != ledger.committed {
             violated("\(ledger.committed) tasks were committed, \(ledger.purged) removed, \(rows.count) are there")
         }
+        let deliveries = Dictionary(grouping: rows.filter { $0.parent != nil }) { $0.parent ?? 0 }
         for row in rows {
             if case .known(.processing) = row.image.status {
                 violated("task \(row.id) is left in processing, and nobody sends it")
+            }
+            if row.image.status == .known(.waiting), let deliveries = deliveries[row.id],
+                deliveries.allSatisfy({ $0.image.status.isFinal })
+            {
+                violated("task \(row.id) waits for deliveries that have all ended")
             }
             if row.image.attempts < 0 { violated("task \(row.id) has \(row.image.attempts) attempts") }
         }

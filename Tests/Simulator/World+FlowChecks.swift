@@ -69,9 +69,10 @@ extension World {
     func checkAbsences(_ outcomes: [Outcome], of process: RelayProcess) {
         for outcome in outcomes {
             guard case .released(let delay) = outcome.change, delay > scenario.limits.crowdedDelay,
-                let row = database.row(outcome.id), let type = row.type, let route = process.routes[type], route.rate == nil
+                let row = database.row(outcome.id), let type = row.type, let route = process.routes[type], route.rate == nil,
+                let origin = row.targetURL.map({ Origin(scheme: "http", host: String($0.dropFirst(7)), port: 80) })
+                    ?? route.origin
             else { continue }
-            let origin = row.targetURL.map { Origin(scheme: "http", host: String($0.dropFirst(7)), port: 80) } ?? route.origin
             if !process.troubled.contains(origin) {
                 let span = "\(delay.milliseconds) ms"
                 violated("relay-\(process.number) puts off task \(outcome.id) for \(span), and \(origin) has served it well")

@@ -73,7 +73,10 @@ extension World {
         switch event {
         case .stopRequested: process.isStopping = true
         case .answered(let answers):
-            for answer in answers { process.unanswered.remove(LeaseID(id: answer.id, epoch: answer.epoch)) }
+            for answer in answers {
+                let lease = LeaseID(id: answer.id, epoch: answer.epoch)
+                process.unanswered.subtract(process.companions.removeValue(forKey: lease) ?? [lease])
+            }
         // Types without a route any more go on under the old one.
         case .reconfigured(let routes): process.routes.merge(routes) { $1 }
         default: break

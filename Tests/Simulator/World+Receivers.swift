@@ -9,6 +9,11 @@ struct Flight {
     var isOver = false
 }
 
+extension Delivery {
+    /// All its tasks.
+    var items: [ClaimedTask] { [task] + others }
+}
+
 /// The wire and the receivers behind it.
 extension World {
     func launch(_ delivery: Delivery, from process: RelayProcess) {
@@ -66,7 +71,18 @@ extension World {
 
     private func respond(_ number: Int, with status: Int, at moment: Int64) {
         let body = random.pick(["", "{\"ok\":true}", "fine"])
-        plan(number, Answer.Response(status: status, body: Array(body.utf8)), at: moment)
+        var response = Answer.Response(status: status, body: Array(body.utf8))
+        let delivery = flights[number].delivery
+        if delivery.isBatch, (200...299).contains(status), isTurbulent { response.failures = drawFailures(of: delivery) }
+        plan(number, response, at: moment)
+    }
+
+    /// Some receivers fail some of a batch.
+    private func drawFailures(of delivery: Delivery) -> Answer.ItemFailures {
+        guard random.chance(300) else { return .none }
+        if random.chance(100) { return .unclear("the answer cannot be read") }
+        let failed = delivery.items.filter { _ in random.chance(400) }
+        return failed.isEmpty ? .none : .named(Dictionary(uniqueKeysWithValues: failed.map { ($0.idempotencyKey, "no") }))
     }
 
     private func plan(_ number: Int, _ response: Answer.Response, at moment: Int64) {
@@ -78,8 +94,10 @@ extension World {
         let task = flights[number].delivery.task
         if case .response(let response) = result {
             if (200...299).contains(response.status), !response.forbidsRetry {
-                ledger.acknowledged.insert(LeaseID(id: task.id, epoch: task.epoch))
-                note(.answered2xx, nil, task.id, task.epoch)
+                for item in flights[number].delivery.items where !response.failures.concern(item.idempotencyKey) {
+                    ledger.acknowledged.insert(LeaseID(id: item.id, epoch: item.epoch))
+                    note(.answered2xx, nil, item.id, item.epoch)
+                }
             } else {
                 note(.answeredOther, nil, task.id, Int64(response.status))
             }
@@ -118,5 +136,15 @@ extension World {
         let place = random.int(0...(moods.count - 1))
         moods[place] = random.pick([.good, .good, .good, .slow, .flaky, .flaky, .down, .silent, .throttling, .rejecting, .gone])
         note(.moodChanged, nil, Int64(place), Int64(moods[place].rawValue))
+    }
+}
+
+extension Answer.ItemFailures {
+    fileprivate func concern(_ key: String) -> Bool {
+        switch self {
+        case .none: false
+        case .named(let reasons): reasons[key] != nil
+        case .unclear: true
+        }
     }
 }

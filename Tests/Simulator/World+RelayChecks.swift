@@ -53,7 +53,37 @@ extension World {
     }
 
     private func checkSend(_ delivery: Delivery, of process: RelayProcess, _ counts: inout [String: Int]) {
-        let task = delivery.task
+        checkBatch(delivery, of: process)
+        for task in delivery.items { checkItem(task, of: delivery, process) }
+        let who = "relay-\(process.number) sends task \(delivery.task.id), epoch \(delivery.task.epoch)"
+        if !process.relay.reachesStore { violated("\(who), while it cannot reach its database") }
+        if process.goneTypes.contains(delivery.task.type) { violated("\(who), though a receiver of its type said 410") }
+        checkFlow(delivery, of: process)
+        let leases = delivery.items.map { LeaseID(id: $0.id, epoch: $0.epoch) }
+        process.unanswered.formUnion(leases)
+        if delivery.isBatch { process.companions[leases[0]] = leases }
+        let channel = "\(delivery.task.type) \(delivery.origin.host)"
+        counts[channel, default: 0] += 1
+        let places = process.routes[delivery.task.type]?.concurrency ?? .max
+        if counts[channel, default: 0] > places { violated("\(who): \(counts[channel, default: 0]) at once to one destination") }
+    }
+
+    /// The tasks of one request share what it has only one of, and are no more than the route says.
+    private func checkBatch(_ delivery: Delivery, of process: RelayProcess) {
+        let who = "relay-\(process.number) sends task \(delivery.task.id) with \(delivery.others.count) others"
+        let batch = process.routes[delivery.task.type]?.batch
+        if delivery.isBatch != (batch != nil) { violated("\(who), against its route") }
+        if delivery.items.count > batch?.most ?? 1 { violated("\(who), and \(batch?.most ?? 1) is the most") }
+        for other in delivery.others {
+            if other.type != delivery.task.type || other.targetURL != delivery.task.targetURL {
+                violated("\(who), and task \(other.id) goes elsewhere")
+            }
+        }
+        let bytes = delivery.items.reduce(0) { $0 + ($1.payload?.count ?? 0) }
+        if !delivery.others.isEmpty, bytes > scenario.limits.batchBytes { violated("\(who): \(bytes) bytes") }
+    }
+
+    private func checkItem(_ task: ClaimedTask, of delivery: Delivery, _ process: RelayProcess) {
         let who = "relay-\(process.number) sends task \(task.id), epoch \(task.epoch)"
         let lease = LeaseID(id: task.id, epoch: task.epoch)
         guard let held = ledger.leases[lease], held.process == process.number else {
@@ -75,14 +105,6 @@ extension World {
         if let deadline = effectiveDeadline(of: task.id), databaseTime > deadline + Self.clockTolerance {
             violated("\(who), \((databaseTime - deadline).milliseconds) ms after its deadline")
         }
-        if !process.relay.reachesStore { violated("\(who), while it cannot reach its database") }
-        if process.goneTypes.contains(task.type) { violated("\(who), though a receiver of its type said 410") }
-        checkFlow(delivery, of: process)
-        process.unanswered.insert(lease)
-        let channel = "\(task.type) \(delivery.origin.host)"
-        counts[channel, default: 0] += 1
-        let places = process.routes[task.type]?.concurrency ?? .max
-        if counts[channel, default: 0] > places { violated("\(who): \(counts[channel, default: 0]) at once to one destination") }
     }
 
     /// When a relay says that it has finished.
@@ -182,7 +204,9 @@ extension World {
     func holdBound(of routes: [String: RoutePolicy]) -> Int {
         let targets = scenario.hasRowTargets || scenario.hasOddRows ? scenario.origins.count + 1 : 0
         return routes.values.reduce(0) { sum, policy in
-            sum + policy.concurrency + max(scenario.limits.prefetch, policy.concurrency) + targets * 2 * policy.concurrency
+            let places = policy.concurrency * (policy.batch?.most ?? 1)
+            let ahead = max(scenario.limits.prefetch, policy.concurrency, policy.batch?.most ?? 1)
+            return sum + places + ahead + targets * 2 * places
         }
     }
 }

@@ -12,6 +12,8 @@ final class RelayBench {
     private(set) var open: [Int64: Delivery] = [:]
     /// Tasks in the order in which they were sent, again for every attempt.
     private(set) var sent: [Int64] = []
+    /// Requests in the order in which they were sent.
+    private(set) var deliveries: [Delivery] = []
     private(set) var orders: [StoreOrder] = []
     private(set) var notices: [RelayNotice] = []
     private(set) var hasFinished = false
@@ -172,6 +174,7 @@ final class RelayBench {
         case .send(let delivery):
             open[delivery.task.id] = delivery
             sent.append(delivery.task.id)
+            deliveries.append(delivery)
         case .report(let notice): notices.append(notice)
         case .finished: hasFinished = true
         }
@@ -204,12 +207,13 @@ extension RoutePolicy {
     static func plain(
         _ type: String, to origin: Origin = RelayBench.fast, concurrency: Int = 2, maxAttempts: Int = 3,
         deadline: TimeSpan? = nil,
-        timeout: TimeSpan = .seconds(5), rate: RateLimit? = nil, whenFailed: WhenFailed = .skip
+        timeout: TimeSpan = .seconds(5), rate: RateLimit? = nil, whenFailed: WhenFailed = .skip,
+        batch: BatchPolicy? = nil
     ) -> RoutePolicy {
         RoutePolicy(
             type: type, origin: origin, timeout: timeout, maxAttempts: maxAttempts,
             retry: RetryPolicy(schedule: .delays([.seconds(1)])),
             deadline: deadline, lease: timeout + .seconds(5), concurrency: concurrency, rate: rate,
-            whenFailed: whenFailed)
+            whenFailed: whenFailed, batch: batch)
     }
 }

@@ -19,13 +19,14 @@ import Testing
 
     private func task(
         type: String = "send-receipt", payload: String = #"{"order":"o_1"}"#, key: String = "payment-o_1", subject: String? = nil,
-        waits: Bool = false, token: String? = nil, traceparent: String? = nil, checkpoint: String? = nil
+        waits: Bool = false, token: String? = nil, traceparent: String? = nil, checkpoint: String? = nil, previous: Int64? = nil,
+        previousResult: String? = nil
     ) -> ClaimedTask {
         ClaimedTask(
             id: 42, epoch: 3, type: type, attempt: 2, payload: Array(payload.utf8), idempotencyKey: key, subject: subject,
             runAt: Self.now, createdAt: Timestamp(microseconds: 0), waitsForSignal: waits, signalToken: token,
             traceparent: traceparent,
-            checkpoint: checkpoint)
+            checkpoint: checkpoint, previousTask: previous, previousResult: previousResult)
     }
 
     private func compose(
@@ -118,6 +119,9 @@ import Testing
         #expect(
             try compose(waiting, signalBase: "https://t.example/base/").value("Tallypost-Signal-URL")
                 == "https://t.example/base/v1/signals/Ab-_09")
+        #expect(
+            try compose(waiting, signalBase: "https://t.example//").value("Tallypost-Signal-URL")
+                == "https://t.example/v1/signals/Ab-_09")
         #expect(try compose(waiting, signalBase: nil).value("Tallypost-Signal-URL") == nil)
         #expect(try compose(task(token: "Ab-_09")).value("Tallypost-Signal-URL") == nil)
         for token in [nil, "", "a b", "a\r\nb", "a/b"] {
@@ -126,10 +130,11 @@ import Testing
     }
 
     @Test func `a checkpoint is sent as one line of ASCII, if it fits`() throws {
-        #expect(try compose(task(checkpoint: "{\n\"at\":\"é\"}")).value("Tallypost-Checkpoint") == #"{ "at":"\u00e9"}"#)
+        #expect(try compose(task(checkpoint: "{\n\"at\":\"é\"}")).value("Tallypost-Checkpoint") == #"{"at":"\u00e9"}"#)
         let fits = "\"" + String(repeating: "x", count: 4_094) + "\""
         #expect(try compose(task(checkpoint: fits)).value("Tallypost-Checkpoint") == fits)
-        #expect(try compose(task(checkpoint: fits + " ")).value("Tallypost-Checkpoint") == nil)
+        #expect(try compose(task(checkpoint: " " + fits + " ")).value("Tallypost-Checkpoint") == fits)
+        #expect(try compose(task(checkpoint: "[" + fits + "]")).value("Tallypost-Checkpoint") == nil)
         #expect(
             try compose(task(checkpoint: "\"" + String(repeating: "é", count: 700) + "\"")).value("Tallypost-Checkpoint") == nil)
     }
@@ -145,6 +150,21 @@ import Testing
         #expect(
             try compose(task(payload: "1", checkpoint: "no json"), route).body
                 == #"{"task":{"id":42,"type":"send-receipt","attempt":2},"payload":1}"#)
+    }
+
+    @Test func `a successor names its predecessor, and its envelope holds what that one left`() throws {
+        let route = WireRoute(url: "http://a.example/", body: .envelope)
+        let next = task(payload: "1", checkpoint: "[2]", previous: 41, previousResult: #"{"charge":"ch_1"}"#)
+        #expect(
+            try compose(next, route).body
+                == #"{"task":{"id":42,"type":"send-receipt","attempt":2},"payload":1,"previousResult":{"charge":"ch_1"},"checkpoint":[2]}"#
+        )
+        #expect(try compose(next, route).value("Tallypost-Previous-Task") == "41")
+        let without = try compose(task(previous: 41, previousResult: "no json"), route)
+        #expect(without.value("Tallypost-Previous-Task") == "41" && !without.body.contains("previousResult"))
+        let plain = try compose(next)
+        #expect(plain.body == "1" && plain.value("Tallypost-Previous-Task") == "41")
+        #expect(try compose(task()).value("Tallypost-Previous-Task") == nil)
     }
 
     @Test func `CloudEvents in binary mode are headers beside the payload`() throws {

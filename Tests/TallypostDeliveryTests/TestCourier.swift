@@ -37,7 +37,7 @@ struct TestCourier: ~Copyable {
     ) throws -> Answer {
         let id = nextID
         nextID += 1
-        let url = targetURL ?? route.url
+        let url = targetURL ?? route.url ?? ""
         let origin = (try? CurlTargetParser().origin(of: url)) ?? Origin(scheme: "http", host: "invalid", port: 1)
         let task = Self.task(id, payload: payload, targetURL: targetURL, headers: headers, type: type)
         courier.send(Delivery(task: task, origin: origin, timeout: timeout, deadline: nil))

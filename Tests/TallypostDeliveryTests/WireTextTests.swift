@@ -37,8 +37,11 @@ import Testing
         #expect(written { $0.append(jsonString: "a\"b\\c\n\u{1}é") } == #""a\"b\\c\u000a\u0001é""#)
     }
 
-    @Test func `JSON becomes one line of ASCII, with surrogate pairs`() {
-        #expect(written { $0.append(asciiJSON: "{\n\t\"é\": \"😀\u{7F}\"}") } == #"{  "\u00e9": "\ud83d\ude00\u007f"}"#)
+    @Test func `JSON becomes one compact line of ASCII, with surrogate pairs`() {
+        #expect(written { $0.append(asciiJSON: "{\n\t\"é\": \"😀\u{7F}\"}") } == #"{"\u00e9":"\ud83d\ude00\u007f"}"#)
+        let strings = #"{ "a \" b" : [ "c \\" , "d \\\" e" ] }"#
+        #expect(written { $0.append(asciiJSON: strings) } == #"{"a \" b":["c \\","d \\\" e"]}"#)
+        #expect(written { $0.append(asciiJSON: "\"a\r\nX-Injected: b\"") } == #""a  X-Injected: b""#)
     }
 
     @Test func `every day of four centuries comes back from its number`() {

@@ -13,6 +13,8 @@ struct HeldTask {
     let leaseEnd: Instant
     let channel: Int
     var sentAt: Instant?
+    /// Its answer comes for a batch.
+    var isInBatch = false
 }
 
 /// The places in flight of one channel, its rate, and who waits for one. A slow destination fills its own channel and no other.
@@ -24,8 +26,12 @@ struct Channel {
     var limit: Int
     /// This relay's share of the route's rate; nil: the route has none.
     var bucket: TokenBucket?
-    /// Whether it waits for its destination or a token, until then.
+    /// What its requests gather; nil: a task each.
+    var batch: BatchPolicy?
+    /// Whether it waits for its destination, a token or a batch, until then.
     var isAsleep = false
+    /// It waits for a batch only: another task is a reason to look again.
+    var isGathering = false
     var wakesAt = Instant(nanoseconds: .min)
     /// Tasks that were given back for want of tokens come back one by one; the last of them at this time.
     var promisedUntil = Instant(nanoseconds: .min)
@@ -36,17 +42,20 @@ struct Channel {
     /// Whether it stands in the relay's list of channels that can send.
     var isReady = false
 
-    init(key: ChannelKey, destination: Int, limit: Int, bucket: TokenBucket?) {
+    init(key: ChannelKey, destination: Int, limit: Int, bucket: TokenBucket?, batch: BatchPolicy?) {
         self.key = key
         self.destination = destination
         self.limit = limit
         self.bucket = bucket
+        self.batch = batch
     }
 
     var queued: Int { waiting.count - head }
     var hasPlace: Bool { inFlight < limit }
     /// Full, with more waiting than one round of its places: claiming more for it would only hold leases.
-    var isCrowded: Bool { !hasPlace && queued >= limit }
+    var isCrowded: Bool { !hasPlace && queued >= limit * perRequest }
+    /// Tasks that one request carries, at most.
+    var perRequest: Int { batch?.most ?? 1 }
 
     mutating func enqueue(_ id: Int64) { waiting.append(id) }
 
@@ -64,5 +73,21 @@ struct Channel {
             }
         }
         return waiting[head]
+    }
+
+    /// Tasks that wait, oldest first; some may have been given back since.
+    var pending: ArraySlice<Int64> { waiting[head...] }
+
+    /// Takes the first `count` out, and puts some of them back in front.
+    mutating func dequeue(_ count: Int, keeping kept: [Int64]) {
+        head += count - kept.count
+        for (offset, id) in kept.enumerated() { waiting[head + offset] = id }
+        if head == waiting.count {
+            waiting.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head >= 1_024, head * 2 >= waiting.count {
+            waiting.removeFirst(head)
+            head = 0
+        }
     }
 }

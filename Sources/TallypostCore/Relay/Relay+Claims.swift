@@ -14,7 +14,7 @@ extension Relay {
             let type = channel.key.type
             if channel.key.origin == routes[type]?.origin {
                 // The route's own destination counts whole, or its backlog would be fetched into memory.
-                load[type, default: 0] += channel.inFlight + channel.queued
+                load[type, default: 0] += channel.inFlight * channel.perRequest + channel.queued
             } else if !channel.isCrowded {
                 // Of one that rows name, only what waits: many that hang, each with a few requests in flight, must not keep the
                 // rest of the type from being claimed. What is in flight is bounded over all of them.
@@ -27,14 +27,16 @@ extension Relay {
         leavesOut = false
         claimAt = .distantFuture
         for (type, policy) in routes where !paused.contains(type) {
-            let ahead = prefetch[type] ?? policy.concurrency
-            let free = min(policy.concurrency + ahead - (load[type] ?? 0), pace.batch)
+            let most = policy.batch?.most ?? 1
+            // Of a batch enough for the next one while the others are on their way.
+            let ahead = max(prefetch[type] ?? policy.concurrency, most)
+            let free = min(policy.concurrency * most + ahead - (load[type] ?? 0), pace.batch)
             guard free > 0 else { continue }
             let allowed = allowance(of: policy, at: now)
             let room = min(free, allowed.room)
             guard room > 0 else { continue }
             if room >= max(1, min(ahead, allowed.ahead, pace.batch) / 2) { isWorthIt = true }
-            demands.append(.init(type: type, limit: room, lease: policy.lease))
+            demands.append(.init(type: type, limit: room, lease: policy.wholeLease))
         }
         for type in unknownTypes {
             isWorthIt = true
@@ -63,6 +65,7 @@ extension Relay {
         if batch.mayHaveMore { growPrefetch(for: batch) }
         if !batch.tasks.isEmpty { footprint = max(512, batch.tasks.reduce(0) { $0 + $1.footprint } / batch.tasks.count) }
         for task in batch.tasks { receive(task, askedAt: askedAt, now: now) }
+        if drains, !isHungry { stopGathering() }
         claimsUnderOldRoutes = false
     }
 
@@ -70,8 +73,8 @@ extension Relay {
     private mutating func growPrefetch(for batch: ClaimBatch) {
         var grown: Set<String> = []
         for task in batch.tasks where grown.insert(task.type).inserted {
-            guard let policy = routes[task.type] else { continue }
-            let index = channelOf[ChannelKey(type: task.type, origin: policy.origin)]
+            guard let policy = routes[task.type], let origin = policy.origin else { continue }
+            let index = channelOf[ChannelKey(type: task.type, origin: origin)]
             let starved = index.map { channels[$0].queued == 0 && channels[$0].hasPlace } ?? true
             if starved { prefetch[task.type] = min(max(1, prefetch[task.type] ?? policy.concurrency) * 2, limits.prefetch) }
         }
@@ -83,7 +86,9 @@ extension Relay {
         do {
             fit = try task.check(policy: routes[task.type], parser: parser)
         } catch {
-            let outcome = Outcome(id: task.id, epoch: task.epoch, change: .failed(responseStatus: nil, error: error.reason))
+            let outcome = Outcome(
+                id: task.id, epoch: task.epoch, change: .failed(responseStatus: nil, error: error.reason),
+                hasFollowers: task.hasFollowers)
             settlesKeyed = settlesKeyed || task.orderingKey != nil
             record(outcome, type: task.type, at: now)
             return
@@ -93,12 +98,15 @@ extension Relay {
             record(fail(fit, status: nil, reason: reason), type: task.type, at: now)
             return
         }
-        let index = channel(
-            for: ChannelKey(type: task.type, origin: fit.origin), limit: fit.policy.concurrency, rate: fit.policy.rate)
+        guard fit.policy.subscribers.isEmpty else {
+            fanOut(fit, at: now)
+            return
+        }
+        let index = channel(for: ChannelKey(type: task.type, origin: fit.origin), under: fit.policy)
         if fit.origin != fit.policy.origin { mixedTypes.insert(task.type) }
         let lease =
-            fit.task.timeoutSeconds.map { max(fit.policy.lease, .seconds(Int64($0)) + RoutePolicy.leaseMargin) }
-            ?? fit.policy.lease
+            fit.task.timeoutSeconds.map { max(fit.policy.wholeLease, .seconds(Int64($0)) + RoutePolicy.leaseMargin) }
+            ?? fit.policy.wholeLease
         held[task.id] = HeldTask(fit: fit, claimedAt: askedAt, leaseEnd: askedAt + lease, channel: index, sentAt: nil)
         heldBytes += task.footprint
         if phase != .running || paused.contains(task.type) || claimsUnderOldRoutes {
@@ -118,23 +126,26 @@ extension Relay {
             return
         }
         channels[index].enqueue(task.id)
+        stopGathering(index)
         markReady(index)
     }
 
     /// We hold an older lease of a task that we have just leased again: that one is lost.
     private mutating func abandon(_ old: HeldTask) {
         let task = old.fit.task
-        if old.sentAt != nil { strays[LeaseKey(id: task.id, epoch: task.epoch)] = old.channel }
+        if old.sentAt != nil, !old.isInBatch { strays[LeaseKey(id: task.id, epoch: task.epoch)] = old.channel }
         held[task.id] = nil
         heldBytes -= task.footprint
     }
 
     // MARK: Channels
 
-    mutating func channel(for key: ChannelKey, limit: Int, rate: RateLimit?) -> Int {
+    mutating func channel(for key: ChannelKey, under policy: RoutePolicy) -> Int {
         if let index = channelOf[key] { return index }
         let destination = destination(for: key.origin)
-        let made = Channel(key: key, destination: destination, limit: limit, bucket: rate.map { freshBucket($0) })
+        let made = Channel(
+            key: key, destination: destination, limit: policy.concurrency, bucket: policy.rate.map { freshBucket($0) },
+            batch: policy.batch)
         let index: Int
         if let free = freeChannels.popLast() {
             channels[free] = made

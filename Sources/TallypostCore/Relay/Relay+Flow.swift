@@ -40,8 +40,9 @@ extension Relay {
         destinations[destination].breaker.probe(with: LeaseKey(id: task.id, epoch: task.epoch))
     }
 
-    private mutating func sleep(_ index: Int, until moment: Instant) {
+    mutating func sleep(_ index: Int, until moment: Instant, gathering: Bool = false) {
         channels[index].wakesAt = moment
+        channels[index].isGathering = gathering
         flowAt = min(flowAt, moment)
         guard !channels[index].isAsleep else { return }
         channels[index].isAsleep = true
@@ -63,6 +64,7 @@ extension Relay {
         }
         for index in waking {
             channels[index].isAsleep = false
+            channels[index].isGathering = false
             markReady(index)
             dropIfIdle(index)
         }
@@ -134,7 +136,9 @@ extension Relay {
         guard channels[index].queued > 0 else { return }
         let gate = gate(of: channels[index].destination, at: now)
         switch gate {
-        case .free, .probe: markReady(index)
+        case .free, .probe:
+            stopGathering(index)
+            markReady(index)
         case .closed(let until) where until - now <= limits.keepWithin: sleep(index, until: until)
         case .closed, .probing:
             while let id = channels[index].dequeue() {
@@ -161,7 +165,9 @@ extension Relay {
             return nil
         }
         let interval = TimeSpan(nanoseconds: bucket.interval)
-        let turn = max(bucket.ready, now) + TimeSpan(nanoseconds: bucket.interval * Int64(channels[index].queued))
+        let turn =
+            max(bucket.ready, now)
+            + TimeSpan(nanoseconds: bucket.interval * Int64(channels[index].queued / channels[index].perRequest))
         guard turn - now > limits.keepWithin else { return nil }
         // Each comes back in a turn of its own.
         let promised = min(max(channels[index].promisedUntil + interval, turn), now + limits.breakerLongest)
@@ -199,7 +205,7 @@ extension Relay {
     /// again. `ahead` is how many it takes in the time that tasks are claimed ahead.
     mutating func allowance(of policy: RoutePolicy, at now: Instant) -> (room: Int, ahead: Int) {
         guard policy.rate != nil || !restrained.isEmpty else { return (.max, .max) }
-        if let destination = destinationOf[policy.origin], !takesAnyway(policy.type) {
+        if let origin = policy.origin, let destination = destinationOf[origin], !takesAnyway(policy.type) {
             switch gate(of: destination, at: now) {
             case .free: break
             case .closed(let until):
@@ -211,18 +217,20 @@ extension Relay {
             case .probe: return hasQueued(destination) ? (0, 0) : (1, 1)
             }
         }
-        guard let rate = policy.rate, !mixedTypes.contains(policy.type) else { return (.max, .max) }
+        guard policy.rate != nil, let origin = policy.origin, !mixedTypes.contains(policy.type) else { return (.max, .max) }
         guard now < sharesUntil else {
             leaveOut(until: now + limits.choreInterval, at: now)
             return (0, 0)
         }
-        let index = channel(for: ChannelKey(type: policy.type, origin: policy.origin), limit: policy.concurrency, rate: rate)
+        let index = channel(for: ChannelKey(type: policy.type, origin: origin), under: policy)
         guard let bucket = channels[index].bucket else { return (.max, .max) }
-        let ahead = max(1, bucket.income(in: limits.rateAhead))
-        let room = bucket.tokens(at: now, and: limits.rateAhead) - channels[index].queued
+        // A token lets a whole batch through.
+        let perToken = channels[index].perRequest
+        let ahead = max(1, bucket.income(in: limits.rateAhead)) * perToken
+        let room = bucket.tokens(at: now, and: limits.rateAhead) * perToken - channels[index].queued
         let worthwhile = max(1, min(ahead, limits.claimBatch) / 2)
         guard room < worthwhile else { return (room, ahead) }
-        let missing = TimeSpan(nanoseconds: bucket.interval * Int64(worthwhile - room))
+        let missing = TimeSpan(nanoseconds: bucket.interval * Int64((worthwhile - room + perToken - 1) / perToken))
         let earliest = bucket.ready + TimeSpan(nanoseconds: -limits.rateAhead.nanoseconds - bucket.interval)
         leaveOut(until: max(now, earliest) + missing, at: now)
         return (0, ahead)

@@ -2,6 +2,10 @@ extension Relay {
     /// An attempt ended: frees its place and decides what becomes of its task.
     mutating func take(_ answer: Answer, at now: Instant) {
         let key = LeaseKey(id: answer.id, epoch: answer.epoch)
+        if !batches.isEmpty, let batch = batches.removeValue(forKey: key) {
+            take(answer, of: batch, at: now)
+            return
+        }
         guard let task = held[answer.id], task.fit.task.epoch == answer.epoch, task.sentAt != nil else {
             // A stray: we lost that lease, noticed, and hold a newer one or none.
             if let channel = strays.removeValue(forKey: key) {
@@ -19,14 +23,15 @@ extension Relay {
         record(outcome(of: answer, for: task.fit, at: now), type: task.fit.task.type, at: now)
     }
 
-    private mutating func leavePlace(_ channel: Int) {
+    mutating func leavePlace(_ channel: Int) {
         channels[channel].inFlight -= 1
         inFlight -= 1
         markReady(channel)
         dropIfIdle(channel)
     }
 
-    private mutating func outcome(of answer: Answer, for fit: FitTask, at now: Instant) -> Outcome {
+    /// - Parameter isRepeated: the answer was judged before, for another task of its batch: what it says of the route is known.
+    mutating func outcome(of answer: Answer, for fit: FitTask, isRepeated: Bool = false, at now: Instant) -> Outcome {
         let task = fit.task
         var response: Answer.Response?
         if case .response(let found) = answer.result { response = found }
@@ -51,7 +56,7 @@ extension Relay {
             return outcome
         case .gone(let reason):
             // The route's own receiver is gone. One that only this row named says nothing about the route's other tasks.
-            if task.targetURL == nil { pause(task.type, because: "\(fit.origin) \(reason)", at: now) }
+            if task.targetURL == nil, !isRepeated { pause(task.type, because: "\(fit.origin) \(reason)", at: now) }
             var outcome = fail(fit, status: 410, reason: reason)
             outcome.attempt = attempt(410, reason)
             return outcome
@@ -63,7 +68,7 @@ extension Relay {
     }
 
     /// Another attempt, later; or the end, when none is left.
-    private mutating func again(
+    mutating func again(
         _ fit: FitTask, status: Int?, reason: String, retryAfter: TimeSpan?, at now: Instant
     ) -> Outcome {
         let task = fit.task
@@ -75,7 +80,9 @@ extension Relay {
             // Due again at the deadline at the latest, and then found overdue: nobody has to watch for it.
             delay = min(delay, max(.zero, deadline - moment) + .milliseconds(1))
         }
-        return Outcome(id: task.id, epoch: task.epoch, change: .retry(after: delay, responseStatus: status, error: reason))
+        return Outcome(
+            id: task.id, epoch: task.epoch, change: .retry(after: delay, responseStatus: status, error: reason),
+            hasFollowers: task.hasFollowers)
     }
 
     private mutating func pause(_ type: String, because reason: String, at now: Instant) {
@@ -89,6 +96,35 @@ extension Relay {
         Outcome(
             id: fit.task.id, epoch: fit.task.epoch, change: .failed(responseStatus: status, error: reason),
             blocksKey: fit.task.orderingKey != nil && fit.policy.whenFailed == .block, hasFollowers: fit.task.hasFollowers)
+    }
+
+    /// Its deadline has passed.
+    func overdue(_ fit: FitTask) -> Outcome {
+        Outcome(
+            id: fit.task.id, epoch: fit.task.epoch, change: .timedOut(error: "its deadline passed before it could be sent"),
+            hasFollowers: fit.task.hasFollowers)
+    }
+
+    /// Nothing was sent.
+    func release(_ fit: FitTask, after delay: TimeSpan) -> Outcome {
+        Outcome(
+            id: fit.task.id, epoch: fit.task.epoch, change: .released(after: delay), hasFollowers: fit.task.hasFollowers)
+    }
+
+    /// A task of a route with subscribers: they get it, each as a task of its own.
+    mutating func fanOut(_ fit: FitTask, at now: Instant) {
+        let task = fit.task
+        settlesKeyed = settlesKeyed || task.orderingKey != nil
+        if let deadline = fit.deadline, let clock, clock.earliest(at: now) > deadline {
+            record(overdue(fit), type: task.type, at: now)
+        } else if paused.contains(task.type) {
+            record(release(fit, after: .zero), type: task.type, at: now)
+        } else {
+            let change = Outcome.Change.fannedOut(subscribers: fit.policy.subscribers)
+            record(
+                Outcome(id: task.id, epoch: task.epoch, change: change, hasFollowers: task.hasFollowers), type: task.type, at: now
+            )
+        }
     }
 
     /// Puts an outcome where the next visit to the database takes it.
@@ -113,7 +149,8 @@ extension Relay {
         }
     }
 
-    /// A lease ran out. Its relay is presumed dead and the attempt lost; the task goes on, or ends when that was its last.
+    /// Nothing was heard of a relay or a worker in time. It is presumed dead and the attempt lost; the task goes on, or ends when
+    /// that was its last.
     mutating func recover(_ lease: ExpiredLease, at now: Instant) {
         // Our own, still under way: the request's timeout ends it before anybody else may take it.
         if let own = held[lease.id], own.fit.task.epoch == lease.epoch { return }
@@ -121,21 +158,30 @@ extension Relay {
         if lockedOutcomes[lease.id]?.epoch == lease.epoch { return }
         let policy = routes[lease.type]
         let most = lease.maxAttempts ?? policy?.maxAttempts ?? 0
-        let reason =
-            "relay \(lease.relay ?? "unknown") stopped answering during attempt \(lease.attempts); its outcome is unknown"
-        let change: Outcome.Change
-        var blocks = false
-        if most > 0, lease.attempts >= most {
-            blocks = policy?.whenFailed == .block
-            change = .failed(responseStatus: nil, error: "\(reason); attempt \(lease.attempts) of \(most) was the last")
-        } else {
-            change = .retry(after: .zero, responseStatus: nil, error: reason)
+        let reason: String
+        // What a dead relay was sending can be sent again at once; a worker that fell silent is given the time to come back.
+        var delay = TimeSpan.zero
+        switch lease.silence {
+        case .relay:
+            reason =
+                "relay \(lease.relay ?? "unknown") stopped answering during attempt \(lease.attempts); its outcome is unknown"
+            tally.recovered += 1
+            actions.append(.report(.leaseRecovered(id: lease.id, type: lease.type, from: lease.relay)))
+        case .worker:
+            reason = policy?.heartbeat.map { "no heartbeat for \($0.milliseconds / 1_000) s" } ?? "no heartbeat in time"
+            delay = (policy?.retry ?? RetryPolicy()).delay(afterAttempt: lease.attempts, retryAfter: nil, using: &random)
+            actions.append(.report(.workerSilent(id: lease.id, type: lease.type)))
         }
-        tally.recovered += 1
-        actions.append(.report(.leaseRecovered(id: lease.id, type: lease.type, from: lease.relay)))
+        let isLast = most > 0 && lease.attempts >= most
+        let change: Outcome.Change =
+            isLast
+            ? .failed(responseStatus: nil, error: "\(reason); attempt \(lease.attempts) of \(most) was the last")
+            : .retry(after: delay, responseStatus: nil, error: reason)
         let attempt = AttemptRecord(number: lease.attempts, duration: .zero, responseStatus: nil, error: reason)
         record(
-            Outcome(id: lease.id, epoch: lease.epoch, change: change, attempt: attempt, blocksKey: blocks), type: lease.type,
-            at: now)
+            Outcome(
+                id: lease.id, epoch: lease.epoch, change: change, attempt: attempt,
+                blocksKey: isLast && policy?.whenFailed == .block, hasFollowers: lease.hasFollowers),
+            type: lease.type, at: now)
     }
 }

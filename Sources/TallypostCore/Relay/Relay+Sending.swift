@@ -9,7 +9,9 @@ extension Relay {
             next += 1
             channels[index].isReady = false
             // A reload may have taken places away since it became ready.
-            if channels[index].hasPlace, isPlain(index) || admits(index, at: now), let id = channels[index].dequeue() {
+            if let batch = channels[index].batch {
+                sendBatch(from: index, batch, at: now)
+            } else if channels[index].hasPlace, isPlain(index) || admits(index, at: now), let id = channels[index].dequeue() {
                 send(id, from: index, at: now)
             }
             if channels[index].queued > 0, channels[index].hasPlace, !channels[index].isAsleep {
@@ -26,21 +28,7 @@ extension Relay {
         // Given back or lost while it waited: its number is stale. Leased again since, it may stand in another channel.
         guard let task = held[id], task.sentAt == nil, task.channel == channel else { return }
         let fit = task.fit
-        if let deadline = fit.deadline, let clock, clock.latest(at: now) > deadline {
-            guard clock.earliest(at: now) > deadline else {
-                // Perhaps it has passed: the next claim tells, or the sweep.
-                giveBack(id, after: .zero, at: now)
-                return
-            }
-            drop(id)
-            let change = Outcome.Change.timedOut(error: "its deadline passed before it could be sent")
-            record(Outcome(id: id, epoch: fit.task.epoch, change: change), type: fit.task.type, at: now)
-            return
-        }
-        guard now + fit.timeout + limits.settleMargin <= task.leaseEnd else {
-            giveBack(id, after: .zero, at: now)
-            return
-        }
+        guard hasTime(task, at: now) else { return }
         // What waits for a token was claimed ahead by the rate, not by the prefetch.
         if now - task.claimedAt > limits.patience, channels[channel].bucket == nil { shrinkPrefetch(of: fit, at: now) }
         if !isPlain(channel) { account(fit.task, in: channel, at: now) }
@@ -49,6 +37,26 @@ extension Relay {
         inFlight += 1
         tally.sent += 1
         actions.append(.send(Delivery(task: fit.task, origin: fit.origin, timeout: fit.timeout, deadline: fit.deadline)))
+    }
+
+    /// Whether it may still be sent; when its deadline has passed, or its lease is too short, that has been decided here.
+    mutating func hasTime(_ task: HeldTask, at now: Instant) -> Bool {
+        let fit = task.fit
+        if let deadline = fit.deadline, let clock, clock.latest(at: now) > deadline {
+            guard clock.earliest(at: now) > deadline else {
+                // Perhaps it has passed: the next claim tells, or the sweep.
+                giveBack(fit.task.id, after: .zero, at: now)
+                return false
+            }
+            drop(fit.task.id)
+            record(overdue(fit), type: fit.task.type, at: now)
+            return false
+        }
+        guard now + fit.timeout + limits.settleMargin <= task.leaseEnd else {
+            giveBack(fit.task.id, after: .zero, at: now)
+            return false
+        }
+        return true
     }
 
     /// Tasks wait too long in memory, where no other relay can take them: ask for fewer. Once a while, not for each of a batch.
@@ -63,7 +71,7 @@ extension Relay {
     mutating func giveBack(_ id: Int64, after delay: TimeSpan, at now: Instant) {
         guard let task = held[id], task.sentAt == nil else { return }
         drop(id)
-        record(Outcome(id: id, epoch: task.fit.task.epoch, change: .released(after: delay)), type: task.fit.task.type, at: now)
+        record(release(task.fit, after: delay), type: task.fit.task.type, at: now)
     }
 
     /// Returns whatever of a type has not been sent: its route was paused.

@@ -111,14 +111,18 @@ extension Relay {
         }
         putAside(report.settlement.locked, at: now)
         // What ended may have freed its ordering key for the next.
-        if settlingKeyed { isHungry = true }
+        if settlingKeyed || report.settlement.madeDue { isHungry = true }
         settlingKeyed = false
         if let batch = report.batch { receive(batch, askedAt: askedAt, now: now) }
         if let expired = report.expired {
             for lease in expired { recover(lease, at: now) }
             if expired.count >= limits.choreBatch { choresAt = now }
         }
-        if let swept = report.swept, swept >= limits.choreBatch { choresAt = now }
+        if let swept = report.swept, swept > 0 {
+            if swept >= limits.choreBatch { choresAt = now }
+            // What waited for their end may be due now.
+            isHungry = true
+        }
         if let survey = report.survey { learn(survey, at: now) } else if surveying { wantsSurvey = true }
         surveying = false
         signed(report.survey, at: now)

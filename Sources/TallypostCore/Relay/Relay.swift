@@ -31,6 +31,8 @@ public struct Relay: Sendable {
     var inFlight = 0
     /// Requests whose lease was lost and taken again by ourselves: their answers are late, their places still taken.
     var strays: [LeaseKey: Int] = [:]
+    /// Batches under way, by their first task.
+    var batches: [LeaseKey: SentBatch] = [:]
     /// How many tasks of a type may wait in memory beyond its places in flight.
     var prefetch: [String: Int] = [:]
     var shrunkAt = Instant(nanoseconds: .min)
@@ -257,6 +259,10 @@ public struct Relay: Sendable {
     }
 
     private mutating func reconfigure(_ routes: [String: RoutePolicy], at now: Instant) {
+        for (type, policy) in routes where !policy.subscribers.isEmpty && self.routes[type]?.subscribers.isEmpty ?? false {
+            // What was to be sent has no URL any more.
+            giveBackQueued(of: type, at: now)
+        }
         self.routes = routes
         claimsUnderOldRoutes = store == .working
         sharesRates = routes.values.contains { $0.rate != nil }
@@ -265,6 +271,8 @@ public struct Relay: Sendable {
         for index in channels.indices {
             guard let policy = routes[channels[index].key.type] else { continue }
             channels[index].limit = policy.concurrency
+            channels[index].batch = policy.batch
+            stopGathering(index)
             applyRate(policy.rate, to: index, at: now)
             markReady(index)
         }

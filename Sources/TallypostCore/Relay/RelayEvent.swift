@@ -111,6 +111,8 @@ public enum RelayNotice: Sendable {
     case rowsLocked(ids: [Int64])
     /// A relay stopped answering; its task goes on.
     case leaseRecovered(id: Int64, type: String, from: String?)
+    /// The worker of a task that waits has sent no heartbeat in time; its attempt has failed.
+    case workerSilent(id: Int64, type: String)
     /// A receiver answered 410 Gone: nothing more is claimed for this type until a person resumes it.
     case routePaused(type: String, reason: String)
     /// Rows of a type without a route are being set aside.

@@ -14,6 +14,8 @@ public struct RelayLimits: Sendable {
     public var heldTasks = 10_000
     /// Bytes of tasks held in memory, near enough, at most.
     public var heldBytes = 64 << 20
+    /// A batch that has reached so many bytes waits for no more.
+    public var batchBytes = 4 << 20
     /// Requests in flight over all destinations, at most.
     public var inFlight = 5_000
     /// Tasks of one type waiting in memory for a free place, at most.

@@ -45,11 +45,18 @@ extension ClaimedTask {
         if let maxAttempts, maxAttempts < 0 {
             throw UnfitRow(reason: "max_attempts is \(maxAttempts); it must be 0 (for ever) or more")
         }
+        if waitsForSignal, policy.batch != nil, let signalToken, !TaskSignal.isToken(signalToken) {
+            throw UnfitRow(reason: "signal_token is not base64url or hex: nobody could signal this task")
+        }
         let origin: Origin
-        if let targetURL {
+        if !policy.subscribers.isEmpty {
+            origin = .nowhere
+        } else if let targetURL {
             do { origin = try parser.origin(of: targetURL) } catch { throw UnfitRow(reason: "target_url: \(error.reason)") }
+        } else if let own = policy.origin {
+            origin = own
         } else {
-            origin = policy.origin
+            throw UnfitRow(reason: "target_url is NULL, and tasks of type \"\(type)\" go where their rows say")
         }
         return FitTask(
             task: self, policy: policy, origin: origin,
@@ -57,4 +64,9 @@ extension ClaimedTask {
             maxAttempts: maxAttempts ?? policy.maxAttempts,
             deadline: deadlineAt ?? policy.deadline.map { createdAt + $0 })
     }
+}
+
+extension Origin {
+    /// Of a task that is not sent itself, but to its route's subscribers.
+    static let nowhere = Origin(scheme: "", host: "", port: 0)
 }

@@ -33,7 +33,8 @@ extension Configuration {
         }
         problems += configuration.apply(commandLine: sources)
         guard problems.isEmpty else { throw ConfigurationError(problems: problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) }) }
-        configuration.notCarriedOut = configuration.listNotCarriedOut(file: sources.file)
+        configuration.notCarriedOut =
+            configuration.listNotCarriedOut(file: sources.file) + configuration.listIdleKeys(file: sources.file)
         return configuration
     }
 
@@ -85,7 +86,9 @@ extension Configuration {
         }
         if let allow = fields["allow"] { readAllow(allow) }
         if let word = fields["wakeup"]?.word(WakeUp.self) { wakeUp = word }
-        for (type, route) in fields["routes"]?.members() ?? [] { routes[type] = routeReader.route(type, route) }
+        let named = fields["routes"]?.members() ?? []
+        for (type, route) in named { routes[type] = routeReader.route(type, route) }
+        for (type, route) in named { reportClashes(of: type, route) }
         for (name, schedule) in fields["schedules"]?.members() ?? [] { schedules[name] = self.schedule(schedule) }
         if let reconcile = fields["reconcile"]?.fields(["every", "staleAfter", "rules", "reports"]) {
             self.reconcile = ReconcileConfiguration(
@@ -94,6 +97,17 @@ extension Configuration {
         }
         for alert in fields["alerts"]?.list() ?? [] { readAlert(alert) }
         if let retention = fields["retention"], let policy = retention.retention() { self.retention = policy }
+    }
+
+    /// Two routes of one type: a route and somebody's subscriber.
+    private func reportClashes(of type: String, _ node: ConfigurationNode) {
+        for name in routes[type]?.subscribers.keys.sorted() ?? [] {
+            let subscription = RoutePolicy.subscription(of: type, to: name)
+            guard routes[subscription] != nil else { continue }
+            node.reader.report(
+                "\(node.path).subscribers.\(name)",
+                "its tasks have the type \"\(subscription)\", which is a route too; rename one")
+        }
     }
 
     private func address(_ node: ConfigurationNode?) -> ListenAddress? {
@@ -164,6 +178,10 @@ extension Configuration {
                 refuse("--route", "\"\(text)\" is not TYPE=URL; write --route send-receipt=https://mail.example.com/receipts")
                 continue
             }
+            guard parts[0] != RoutePolicy.noticeType else {
+                refuse("--route \(parts[0])", "notices go to the URLs in on_complete_url and on_failure_url; leave it out")
+                continue
+            }
             do { routes[parts[0]] = try RouteConfiguration(type: parts[0], url: parts[1]) } catch {
                 refuse("--route \(parts[0])", error.reason)
             }
@@ -187,15 +205,22 @@ extension Configuration {
         if reconcile != nil { paths.append("reconcile") }
         if !alerts.isEmpty { paths.append("alerts") }
         for (type, route) in routes.sorted(by: { $0.key < $1.key }) {
-            if route.heartbeat != nil { paths.append("routes.\(type).heartbeatSeconds") }
-            if route.longestWait != nil { paths.append("routes.\(type).maxWaitSeconds") }
-            if route.batch != nil { paths.append("routes.\(type).batch") }
-            if !route.subscribers.isEmpty { paths.append("routes.\(type).subscribers") }
             if route.sla != nil { paths.append("routes.\(type).sla") }
         }
         return paths.map {
             ConfigurationProblem(
                 file: file, line: nil, path: $0, message: "is understood, but this version does not carry it out yet")
+        }
+    }
+
+    /// Options of requests in routes that make none.
+    private func listIdleKeys(file: String?) -> [ConfigurationProblem] {
+        routes.sorted { $0.key < $1.key }.flatMap { type, route in
+            route.idleKeys.map { key in
+                ConfigurationProblem(
+                    file: file, line: nil, path: "routes.\(type).\(key)",
+                    message: "does nothing beside subscribers, which get the route's tasks; write it under each of them")
+            }
         }
     }
 }

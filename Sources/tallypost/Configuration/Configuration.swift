@@ -34,13 +34,23 @@ struct Configuration: Sendable {
     /// Keys that are read and checked, but whose behaviour this version does not have yet, with their paths.
     var notCarriedOut: [ConfigurationProblem] = []
 
+    /// The routes, those of their subscribers, and that of the notices, by task type.
+    var allRoutes: [String: RouteConfiguration] {
+        var all = [RoutePolicy.noticeType: RouteConfiguration(type: RoutePolicy.noticeType)]
+        for (type, route) in routes {
+            all[type] = route
+            for (name, subscriber) in route.subscribers { all[RoutePolicy.subscription(of: type, to: name)] = subscriber }
+        }
+        return all
+    }
+
     /// What the relay's mind needs to know, by task type.
-    var policies: [String: RoutePolicy] { routes.mapValues(\.policy) }
+    var policies: [String: RoutePolicy] { allRoutes.mapValues(\.policy) }
 
     /// What the courier needs to know.
     func courierSettings(version: String) -> CourierSettings {
         CourierSettings(
-            routes: routes.mapValues(\.wire), allow: allow,
+            routes: allRoutes.filter { $0.value.subscribers.isEmpty }.mapValues(\.wire), allow: allow,
             ownListeners: [listen.admin, listen.public].compactMap { $0?.listener },
             version: version, signalBaseURL: signalBaseURL)
     }

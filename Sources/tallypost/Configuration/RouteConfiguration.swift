@@ -1,24 +1,17 @@
 import TallypostCore
 import TallypostDelivery
 
-/// One route: what the relay's mind knows of it, how it looks on the wire, and what later patterns need.
+/// One route: what the relay's mind knows of it, and how it looks on the wire.
 struct RouteConfiguration: Sendable {
-    /// Rows sent in one request.
-    struct Batch: Sendable, Equatable {
-        var max: Int
-        var wait: TimeSpan
-    }
-
     var policy: RoutePolicy
     var wire: WireRoute
     /// Whether it names secrets; `wire` has them only where they were read.
     var isSigned = false
     var sla: TimeSpan?
-    var heartbeat: TimeSpan?
-    var longestWait: TimeSpan?
-    var batch: Batch?
-    /// By name; each a route of its own.
+    /// By name; each a route of its own. When there are any, nothing is sent by this route itself.
     var subscribers: [String: RouteConfiguration] = [:]
+    /// Keys that do nothing beside subscribers. Whoever reads of them is not surprised by unsigned deliveries.
+    var idleKeys: [String] = []
 
     static let keys = [
         "url", "secrets", "headers", "body", "format", "idempotencyKeyFormat", "timeoutSeconds", "maxAttempts", "retry",
@@ -26,12 +19,24 @@ struct RouteConfiguration: Sendable {
         "sla", "lease", "concurrency", "rate", "burst", "heartbeatSeconds", "maxWaitSeconds", "whenFailed", "batch",
         "subscribers", "tls",
     ]
+    /// What says how a request is made, and when again.
+    static let requestKeys = [
+        "url", "secrets", "headers", "body", "format", "idempotencyKeyFormat", "timeoutSeconds", "maxAttempts", "retry",
+        "concurrency", "rate", "burst", "heartbeatSeconds", "maxWaitSeconds", "batch", "tls",
+    ]
+    static let mostSubscribers = 1_000
 
     /// A route with the contract's defaults, as `--route TYPE=URL` makes it. Throws what is wrong with the URL.
     init(type: String, url: String) throws(TargetError) {
         let origin = try CurlTargetParser().origin(of: url)
         policy = RoutePolicy(type: type, origin: origin)
         wire = WireRoute(url: url)
+    }
+
+    /// A route without a URL of its own: rows say where they go, or subscribers do.
+    init(type: String) {
+        policy = RoutePolicy(type: type, origin: nil)
+        wire = WireRoute(url: nil)
     }
 }
 
@@ -41,20 +46,52 @@ struct RouteReader {
     let environment: [String: String]?
 
     /// Nil when the URL is missing or bad, or it is no object at all; other problems are reported and a default stands in.
-    func route(_ type: String, _ node: ConfigurationNode) -> RouteConfiguration? {
+    func route(_ type: String, _ node: ConfigurationNode, isSubscriber: Bool = false) -> RouteConfiguration? {
         guard let fields = node.fields(RouteConfiguration.keys), var route = start(type, node, fields) else { return nil }
+        if isSubscriber, let nested = fields["subscribers"] {
+            nested.report("a subscriber has no subscribers of its own; list them all under the route")
+            return nil
+        }
         readWire(fields, into: &route)
         readPolicy(fields, into: &route)
         if let sla = fields["sla"]?.duration() { route.sla = sla }
-        route.heartbeat = fields["heartbeatSeconds"]?.seconds(1...86_400)
-        route.longestWait = fields["maxWaitSeconds"]?.seconds(1...31_536_000)
-        if let batch = fields["batch"]?.fields(["max", "wait"]) {
-            route.batch = .init(max: batch["max"]?.integer(1...10_000) ?? 100, wait: batch["wait"]?.duration() ?? .seconds(5))
+        if let subscribers = fields["subscribers"] {
+            readSubscribers(subscribers, of: type, into: &route)
+            route.idleKeys = RouteConfiguration.requestKeys.filter { fields[$0] != nil }
         }
-        for (name, subscriber) in fields["subscribers"]?.members() ?? [] {
-            route.subscribers[name] = self.route("\(type)/\(name)", subscriber)
-        }
+        if type == RoutePolicy.noticeType { checkNotices(fields, route) }
         return route
+    }
+
+    // MARK: Subscribers and notices
+
+    private func readSubscribers(_ node: ConfigurationNode, of type: String, into route: inout RouteConfiguration) {
+        guard let members = node.members() else { return }
+        if members.isEmpty {
+            node.report("is empty; name a subscriber, such as { \"inventory\": { url: \"https://…\" } }, or leave it out")
+        }
+        if members.count > RouteConfiguration.mostSubscribers {
+            node.report("has \(members.count) members; at most \(RouteConfiguration.mostSubscribers) can subscribe to a route")
+        }
+        for (name, subscriber) in members {
+            if name.isEmpty || name.contains("/") {
+                subscriber.report("a subscriber's name cannot be empty or hold a \"/\": its tasks have the type \"\(type)/NAME\"")
+                continue
+            }
+            route.subscribers[name] = self.route(RoutePolicy.subscription(of: type, to: name), subscriber, isSubscriber: true)
+        }
+        route.policy.origin = nil
+        route.policy.batch = nil
+        route.policy.subscribers = members.map(\.name)
+    }
+
+    private func checkNotices(_ fields: ConfigurationFields, _ route: RouteConfiguration) {
+        fields["url"]?.report("notices go to the URLs in on_complete_url and on_failure_url; leave it out")
+        fields["subscribers"]?.report("notices go to the URLs in on_complete_url and on_failure_url; leave it out")
+        for header in route.wire.headers where header.isSecret {
+            fields["headers"]?.report(
+                "\(header.name) is a secret, and secrets are never sent to URLs that rows name; sign the notices with secrets")
+        }
     }
 
     private func start(_ type: String, _ node: ConfigurationNode, _ fields: ConfigurationFields) -> RouteConfiguration? {
@@ -63,6 +100,7 @@ struct RouteReader {
             return nil
         }
         guard let url = fields["url"] else {
+            if type == RoutePolicy.noticeType || fields["subscribers"] != nil { return RouteConfiguration(type: type) }
             node.report("has no url; add url: \"https://…\"")
             return nil
         }
@@ -144,7 +182,23 @@ struct RouteReader {
             burst.report("goes with a rate; add rate: \"100/s\" or leave it out")
         }
         if let whenFailed = fields["whenFailed"]?.word(RoutePolicy.WhenFailed.self) { policy.whenFailed = whenFailed }
+        policy.heartbeat = fields["heartbeatSeconds"]?.seconds(1...86_400)
+        policy.longestWait = fields["maxWaitSeconds"]?.seconds(1...31_536_000)
+        policy.batch = batch(fields)
         route.policy = policy
+    }
+
+    private func batch(_ fields: ConfigurationFields) -> BatchPolicy? {
+        guard let node = fields["batch"], let batch = node.fields(["max", "wait"]) else { return nil }
+        let wait = batch["wait"]?.duration() ?? .seconds(5)
+        if wait > .hours(1) {
+            batch["wait"]?.report("is longer than 1h; its tasks wait in the relay's memory, so make it shorter")
+        }
+        if case .string(WireRoute.Format.cloudEventsBinary.rawValue) = fields["format"]?.value {
+            node.report(
+                "cannot be sent as \"cloudevents-binary\", which has one event in a request; use \"cloudevents-structured\"")
+        }
+        return BatchPolicy(most: batch["max"]?.integer(1...10_000) ?? 100, wait: wait)
     }
 
     private enum ScheduleWord: String, CaseIterable {

@@ -65,18 +65,18 @@ import Testing
         let configuration = try directory.load(
             """
             { routes: { a: {
-              url: "http://h:8080/x", headers: { "X-Shop": "main" }, body: "envelope", format: "cloudevents-binary",
+              url: "http://h:8080/x", headers: { "X-Shop": "main" }, body: "envelope", format: "cloudevents-structured",
               idempotencyKeyFormat: "bare", timeoutSeconds: 2, maxAttempts: 0,
               retry: { schedule: "exponential", base: "500ms", cap: "10m", alsoOn: [404, 400] },
               deadline: "24h", sla: "5m", lease: "10s", concurrency: 3, rate: "6/m", burst: 9, heartbeatSeconds: 30, maxWaitSeconds: 3600,
-              whenFailed: "block", batch: { max: 10, wait: "1s" }, subscribers: { b: { url: "https://i/" } },
+              whenFailed: "block", batch: { max: 10, wait: "1s" }, 
               tls: { ca: "\(ca)" },
             } }, schedules: { n: { cron: "0 2 * * 1-5", zone: "Europe/London", type: "a", payload: { n: 1, s: "x" }, catchUp: "latest" } },
               allow: ["http://10.0.0.5:8080", "10.0.0.0/8", "fd00::/8"], wakeup: "poll" }
             """)
         let route = try #require(configuration.routes["a"])
         #expect(route.wire.headers == [try HeaderField(name: "X-Shop", value: "main")])
-        #expect(route.wire.body == .envelope && route.wire.format == .cloudEventsBinary)
+        #expect(route.wire.body == .envelope && route.wire.format == .cloudEventsStructured)
         #expect(route.wire.idempotencyKeyFormat == .bare && route.wire.tls == .init(ca: ca))
         #expect(
             route.policy.retry
@@ -84,14 +84,56 @@ import Testing
         #expect(route.policy.deadline == .hours(24) && route.policy.lease == .seconds(10) && route.policy.maxAttempts == 0)
         #expect(route.policy.whenFailed == .block && route.policy.concurrency == 3)
         #expect(route.policy.rate == .init(count: 6, per: .minutes(1), burst: 9))
-        #expect(route.heartbeat == .seconds(30) && route.longestWait == .hours(1))
-        #expect(route.batch == .init(max: 10, wait: .seconds(1)))
-        #expect(route.subscribers["b"]?.wire.url == "https://i/")
+        #expect(route.policy.heartbeat == .seconds(30) && route.policy.longestWait == .hours(1))
+        #expect(route.policy.batch == .init(most: 10, wait: .seconds(1)))
         let schedule = try #require(configuration.schedules["n"])
         #expect(schedule.zone == "Europe/London" && schedule.catchUp == .latest)
         #expect(JSONSyntax.isValid(Array(schedule.payload.utf8)))
         #expect(configuration.wakeUp == .poll)
         #expect(configuration.allow.networks.count == 2 && configuration.allow.origins.count == 1)
+    }
+
+    @Test func `each subscriber is a route of its own, and the route itself sends nothing`() throws {
+        let configuration = try TemporaryDirectory().load(
+            """
+            { routes: { "order-paid": { deadline: "1h", subscribers: {
+              mail: { url: "https://mail.example.com/", maxAttempts: 3, batch: {} },
+              inventory: { url: "http://stock:8080/paid", headers: { "X-Shop": "main" } },
+            } } } }
+            """)
+        #expect(
+            configuration.policies.keys.sorted() == ["order-paid", "order-paid/inventory", "order-paid/mail", "tallypost.notice"])
+        let parent = try #require(configuration.policies["order-paid"])
+        #expect(parent.subscribers == ["inventory", "mail"] && parent.origin == nil && parent.deadline == .hours(1))
+        let mail = try #require(configuration.policies["order-paid/mail"])
+        #expect(
+            mail.type == "order-paid/mail" && mail.maxAttempts == 3 && mail.batch == BatchPolicy(most: 100, wait: .seconds(5)))
+        let wires = configuration.courierSettings(version: "1").routes
+        #expect(wires.keys.sorted() == ["order-paid/inventory", "order-paid/mail", "tallypost.notice"])
+        #expect(wires["order-paid/inventory"]?.url == "http://stock:8080/paid")
+        #expect(wires["order-paid/inventory"]?.headers == [try HeaderField(name: "X-Shop", value: "main")])
+        #expect(configuration.notCarriedOut.isEmpty)
+    }
+
+    @Test func `what does nothing beside subscribers is warned of, lest unsigned deliveries surprise somebody`() throws {
+        let configuration = try TemporaryDirectory().load(
+            "{ routes: { a: { url: 'http://h/', batch: {}, headers: {}, subscribers: { b: { url: 'http://i/' } } } } }")
+        #expect(configuration.policies["a"]?.origin == nil)
+        #expect(configuration.policies["a"]?.batch == nil)
+        #expect(configuration.notCarriedOut.map(\.path) == ["routes.a.url", "routes.a.headers", "routes.a.batch"])
+        #expect(configuration.notCarriedOut[0].message.contains("under each of them"))
+    }
+
+    @Test func `notices have a route without being configured, and take options but no URL`() throws {
+        let none = try TemporaryDirectory().load("{ routes: { a: { url: 'http://h/' } } }")
+        let notices = try #require(none.policies["tallypost.notice"])
+        #expect(notices.origin == nil && notices.maxAttempts == 8)
+        #expect(none.courierSettings(version: "1").routes["tallypost.notice"]?.url == .some(nil))
+        #expect(none.routes.keys.sorted() == ["a"])
+        let some = try TemporaryDirectory().load(
+            "{ routes: { 'tallypost.notice': { maxAttempts: 2, timeoutSeconds: 3, headers: { 'X-A': 'b' } } } }")
+        #expect(some.policies["tallypost.notice"]?.maxAttempts == 2 && some.policies["tallypost.notice"]?.timeout == .seconds(3))
+        #expect(some.courierSettings(version: "1").routes["tallypost.notice"]?.headers.count == 1)
     }
 
     @Test func `the sample configuration is accepted as it is`() throws {

@@ -119,7 +119,14 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         .inRoute("batch: { maxx: 1 }", "batch.maxx", "did you mean \"max\"?"),
         .inRoute("heartbeatSeconds: -1", "heartbeatSeconds", "is -1"),
         .inRoute("maxWaitSeconds: \"1h\"", "maxWaitSeconds", "number of seconds"),
+        .inRoute("batch: { wait: \"2h\" }", "batch.wait", "longer than 1h"),
+        .inRoute("format: \"cloudevents-binary\", batch: {}", "batch", "one event in a request", "structured"),
         .inRoute("subscribers: { b: { url: \"ftp://h/\" } }", "subscribers.b.url", "http"),
+        .inRoute("subscribers: { b: {} }", "subscribers.b", "no url"),
+        .inRoute("subscribers: {}", "subscribers", "is empty"),
+        .inRoute("subscribers: [\"b\"]", "subscribers", "must be an object"),
+        .inRoute("subscribers: { \"b/c\": { url: \"http://h/\" } }", "subscribers.b/c", "hold a \"/\""),
+        .inRoute("subscribers: { b: { url: \"http://h/\", subscribers: {} } }", "subscribers.b.subscribers", "of its own"),
         .inRoute("tls: { ca: \"/no/such.pem\" }", "tls.ca", "cannot be read"),
         .inRoute("tls: { key: \"/dev/null\" }", "tls", "no certificate"),
     ]
@@ -143,6 +150,31 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         let problems = try TemporaryDirectory().problems("{ routes: { a: {\n url: \"\(url)\" } } }")
         #expect(problems.map(\.path) == ["routes.a.url"])
         #expect(problems.first?.line == 2)
+    }
+
+    @Test func `a route and a subscriber cannot have the same type`() throws {
+        let problems = try TemporaryDirectory().problems(
+            "{ routes: { a: { subscribers: { b: { url: 'http://h/' } } }, 'a/b': { url: 'http://h/' } } }")
+        #expect(problems.map(\.path) == ["routes.a.subscribers.b"])
+        #expect(problems.first?.message.contains("\"a/b\", which is a route too") == true)
+    }
+
+    @Test(arguments: [
+        ("url: 'http://h/'", "url", "on_complete_url"),
+        ("subscribers: { b: { url: 'http://h/' } }", "subscribers", "on_complete_url"),
+        ("headers: { Authorization: 'Bearer x' }", "headers", "never sent"),
+    ])
+    func `notices take no option that could not work`(option: String, key: String, word: String) throws {
+        let problems = try TemporaryDirectory().problems("{ routes: { 'tallypost.notice': { \(option) } } }")
+        #expect(problems.map(\.path) == ["routes.tallypost.notice.\(key)"])
+        #expect(problems.first?.message.contains(word) == true)
+    }
+
+    @Test func `notices cannot be given a URL on the command line`() {
+        var sources = Configuration.Sources()
+        sources.routes = ["tallypost.notice=http://h/"]
+        let error = #expect(throws: ConfigurationError.self) { try Configuration.load(sources) }
+        #expect(error?.problems.first?.message.contains("on_complete_url") == true)
     }
 
     @Test func `all mistakes are told at once, in the order of the text`() throws {

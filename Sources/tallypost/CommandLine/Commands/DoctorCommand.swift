@@ -65,7 +65,9 @@ struct DoctorCommand: Command {
 
     private static func praise(_ configuration: Configuration, _ sources: Configuration.Sources) -> [Finding] {
         guard let file = sources.file else { return [] }
-        let unsigned = configuration.routes.filter { !$0.value.isSigned }.keys.sorted()
+        let unsigned = configuration.allRoutes.filter {
+            !$0.value.isSigned && $0.value.subscribers.isEmpty && $0.key != RoutePolicy.noticeType
+        }.keys.sorted()
         let count = configuration.routes.count
         return [
             Finding(
@@ -106,7 +108,7 @@ struct DoctorCommand: Command {
         do throws(StoreError) {
             found = try context.services.schemaKeeper(database).diagnose()
             guard !configuration.routes.isEmpty, found.allSatisfy({ $0.level != .problem }) else { return found }
-            return found + Self.typesWithoutRoute(try context.services.openDesk(database).overview(), configuration.routes.keys)
+            return found + Self.typesWithoutRoute(try context.services.openDesk(database).overview(), configuration.policies.keys)
         } catch {
             let failure = CommandFailure(error)
             return found + [Finding(level: .problem, check: "database", message: failure.message, mend: failure.mend)]
@@ -128,7 +130,8 @@ struct DoctorCommand: Command {
 
     private func diagnoseReceivers(_ configuration: Configuration, _ context: CommandContext) -> [Finding] {
         // Routes to one origin share its fate, and are asked about once.
-        Dictionary(grouping: configuration.policies.values, by: \.origin).sorted { $0.key.description < $1.key.description }.map {
+        let routes = configuration.policies.values.compactMap { policy in policy.origin.map { (origin: $0, type: policy.type) } }
+        return Dictionary(grouping: routes, by: \.origin).sorted { $0.key.description < $1.key.description }.map {
             origin, routes in
             let types = routes.map(\.type).sorted().joined(separator: ", ")
             guard let obstacle = context.services.reachReceiver(origin) else {

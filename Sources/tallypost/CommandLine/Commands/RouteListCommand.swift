@@ -32,10 +32,11 @@ struct RouteListCommand: Command {
         let (desk, configuration) = try context.openDesk(sources)
         let paused = try asking { () throws(StoreError) in try desk.pausedRoutes() }
         let overview = try asking { () throws(StoreError) in try desk.overview() }
-        let types = Set(configuration.routes.keys + paused.map(\.type) + overview.lines.map(\.type))
+        let routes = configuration.allRoutes.filter { $0.key != RoutePolicy.noticeType || configuration.routes[$0.key] != nil }
+        let types = Set(routes.keys + paused.map(\.type) + overview.lines.map(\.type))
         let lines = types.sorted().map { type in
             Line(
-                type: type, route: configuration.routes[type],
+                type: type, route: configuration.allRoutes[type],
                 pending: overview.lines.filter { $0.type == type && $0.status == TaskStatus.pending.rawValue }.map(\.count)
                     .reduce(0, +),
                 paused: paused.first { $0.type == type })
@@ -55,7 +56,7 @@ struct RouteListCommand: Command {
         for line in lines {
             let route = line.route
             table.add([
-                line.type, route.map { Redaction.masking($0.wire.url) } ?? (sources.file == nil ? "-" : "(no route)"),
+                line.type, route.map(Self.target) ?? (sources.file == nil ? "-" : "(no route)"),
                 route.map { $0.isSigned ? "yes" : "no" } ?? "-",
                 route.map { $0.policy.maxAttempts == 0 ? "for ever" : "\($0.policy.maxAttempts)" } ?? "-",
                 route.map(\.policy.timeout.spoken) ?? "-", route.map { "\($0.policy.concurrency)" } ?? "-", "\(line.pending)",
@@ -63,6 +64,13 @@ struct RouteListCommand: Command {
             ])
         }
         output.write(table.text)
+    }
+
+    private static func target(of route: RouteConfiguration) -> String {
+        guard route.subscribers.isEmpty else {
+            return "(subscribers: \(route.subscribers.keys.sorted().joined(separator: ", ")))"
+        }
+        return route.wire.url.map(Redaction.masking) ?? "(where rows say)"
     }
 
     private func printJSON(_ lines: [Line], _ output: OutputWriter) {
@@ -75,7 +83,7 @@ struct RouteListCommand: Command {
                         json.name("type")
                         json.string(line.type)
                         json.name("url")
-                        json.string(line.route.map { Redaction.masking($0.wire.url) })
+                        json.string(line.route?.wire.url.map(Redaction.masking))
                         json.name("pending")
                         json.integer(line.pending)
                         json.name("paused")

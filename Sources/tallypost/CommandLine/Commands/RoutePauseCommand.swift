@@ -60,8 +60,8 @@ struct RouteChange {
 
     func run(in context: CommandContext) throws(CommandFailure) -> ExitCode {
         let (desk, configuration) = try context.openDesk(sources)
-        if sources.file != nil, configuration.routes[type] == nil {
-            let nearest = NearestName.of(type, among: configuration.routes.keys)
+        if sources.file != nil, configuration.policies[type] == nil {
+            let nearest = NearestName.of(type, among: configuration.policies.keys)
             context.note("the configuration has no route “\(type)”" + (nearest.map { "; did you mean \($0)?" } ?? ""))
         }
         let who = context.actor(by)

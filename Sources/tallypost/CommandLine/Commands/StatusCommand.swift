@@ -24,7 +24,7 @@ struct StatusCommand: Command {
             database: configuration.database?.redacted ?? "",
             overview: try asking { () throws(StoreError) in try desk.overview() },
             paused: try asking { () throws(StoreError) in try desk.pausedRoutes() },
-            routedTypes: sources.file == nil ? nil : Set(configuration.routes.keys),
+            routedTypes: sources.file == nil ? nil : Set(configuration.policies.keys),
             relays: try asking { () throws(StoreError) in try desk.signedRelays() },
             retention: sources.file == nil ? nil : configuration.retention)
         if printsJSON { page.printJSON(context.output) } else { context.output.write(page.text) }

@@ -25,12 +25,13 @@ struct TaskExplainCommand: Command {
         guard let facts = try asking({ () throws(StoreError) in try desk.explain(id: id) }) else { throw .noTask(id) }
         let relays = try asking { () throws(StoreError) in try desk.signedRelays() }
         let type = facts.task["type"]
-        let route = type.flatMap { configuration.routes[$0]?.policy }
+        let route = type.flatMap { configuration.policies[$0] }
         let target = facts.task["target_url"]
         let destination = target.map { try? CurlTargetParser().origin(of: $0) } ?? route?.origin
         let flow = FlowText(relays, now: facts.now).about(type: type, destination: destination)
         var sentences = ExplanationText(facts: facts, flow: flow, route: route).sentences
-        if sources.file != nil, facts.task["status"] == TaskStatus.pending.rawValue, let type, configuration.routes[type] == nil {
+        if sources.file != nil, facts.task["status"] == TaskStatus.pending.rawValue, let type, configuration.policies[type] == nil
+        {
             sentences.append(
                 "The configuration has no route for \(type): a relay that runs with it will set the task aside as failed.")
         }
