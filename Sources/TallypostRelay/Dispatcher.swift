@@ -25,13 +25,13 @@ public final class Dispatcher {
         public var notifier: SystemdNotifier
         /// Log lines.
         public var log: Log
-        /// SIGHUP: the new routes and retention, or nil when the old ones stay in force.
-        public var reload: () -> (routes: [String: RoutePolicy], retention: RetentionPolicy)?
+        /// SIGHUP: the new routes, retention and schedules, or nil when the old ones stay in force.
+        public var reload: () -> (routes: [String: RoutePolicy], retention: RetentionPolicy, schedules: [Schedule])?
 
         /// Memberwise.
         public init(
             now: @escaping () -> Instant, signals: SignalDescriptor, notifier: SystemdNotifier, log: Log,
-            reload: @escaping () -> (routes: [String: RoutePolicy], retention: RetentionPolicy)?
+            reload: @escaping () -> (routes: [String: RoutePolicy], retention: RetentionPolicy, schedules: [Schedule])?
         ) {
             self.now = now
             self.signals = signals
@@ -130,6 +130,7 @@ public final class Dispatcher {
             if let settings = around.reload() {
                 tell(.reconfigured(settings.routes))
                 tell(.retentionChanged(settings.retention))
+                tell(.schedulesChanged(settings.schedules))
             }
             around.notifier.ready()
         case .terminate, .interrupt:

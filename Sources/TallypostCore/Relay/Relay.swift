@@ -114,6 +114,9 @@ public struct Relay: Sendable {
     var proveAt = Instant(nanoseconds: .min)
     var toldOfBound = false
     var retention: RetentionState
+    var scheduleBook: ScheduleBook
+    /// What became of the schedules' ticks.
+    public internal(set) var scheduleTally = ScheduleTally()
 
     enum Phase: Sendable, Equatable {
         case running
@@ -146,10 +149,12 @@ public struct Relay: Sendable {
     ///   - routes: by task type.
     ///   - drains: finish when nothing is due or in flight.
     ///   - retention: how long tasks that have ended are kept.
+    ///   - schedules: whose ticks insert tasks.
     ///   - seed: of the jitter.
     public init(
         name: String, routes: [String: RoutePolicy], parser: any TargetParser, drains: Bool = false,
-        retention: RetentionPolicy = RetentionPolicy(), seed: UInt64, limits: RelayLimits = RelayLimits()
+        retention: RetentionPolicy = RetentionPolicy(), schedules: [Schedule] = [], seed: UInt64,
+        limits: RelayLimits = RelayLimits()
     ) {
         self.name = name
         self.routes = routes
@@ -159,6 +164,7 @@ public struct Relay: Sendable {
         sharesRates = routes.values.contains { $0.rate != nil }
         pace = StorePace(limits)
         self.retention = RetentionState(policy: retention)
+        scheduleBook = ScheduleBook(schedules)
         random = RandomSource(seed: seed)
         backoff = limits.shortestBackoff
     }
@@ -193,6 +199,7 @@ public struct Relay: Sendable {
         case .stopRequested(let span): stop(within: span, at: now)
         case .reconfigured(let routes): reconfigure(routes, at: now)
         case .retentionChanged(let policy): retain(policy, at: now)
+        case .schedulesChanged(let schedules): reschedule(schedules)
         }
         advance(at: now)
     }
@@ -209,7 +216,7 @@ public struct Relay: Sendable {
         var wake = Instant.distantFuture
         // A relay that stops claims nothing, looks at nothing and does no chores: these times would only keep it awake.
         if phase == .running {
-            wake = min(choresAt, purgeWake)
+            wake = min(choresAt, purgeWake, tickWake(after: now))
             if !isHungry { wake = min(wake, nextDueAt, lookAt) }
             wake = min(wake, claimAt)
             if wantsSurvey { wake = min(wake, surveyAt) }
