@@ -134,7 +134,8 @@ extension Relay {
     mutating func channel(for key: ChannelKey, limit: Int, rate: RateLimit?) -> Int {
         if let index = channelOf[key] { return index }
         let destination = destination(for: key.origin)
-        let made = Channel(key: key, destination: destination, limit: limit, bucket: rate.map { freshBucket($0) })
+        var made = Channel(key: key, destination: destination, limit: limit, bucket: rate.map { freshBucket($0) })
+        made.series = metrics.place(of: key.type)
         let index: Int
         if let free = freeChannels.popLast() {
             channels[free] = made

@@ -103,6 +103,8 @@ extension Relay {
     mutating func storeDone(_ report: StoreReport, at now: Instant) {
         store = .free
         judgePace(at: now)
+        metrics.visits.add(now - askedAt)
+        metrics.written += UInt64(report.settlement.written)
         if report.failure == nil {
             if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
             backoff = limits.shortestBackoff
@@ -214,6 +216,7 @@ extension Relay {
 
     /// Waits with full jitter, doubling: relays that lost the same database do not come back all at once.
     mutating func storeLost(_ error: StoreError, at now: Instant) {
+        metrics.storeFailures += 1
         let wait = TimeSpan(nanoseconds: Int64(random.next(upTo: UInt64(backoff.nanoseconds)))) + .milliseconds(1)
         backoff = min(backoff + backoff, limits.longestBackoff)
         actions.append(.report(.storeAway(error, retryAfter: wait)))

@@ -117,6 +117,7 @@ public struct Relay: Sendable {
     var scheduleBook: ScheduleBook
     /// What became of the schedules' ticks.
     public internal(set) var scheduleTally = ScheduleTally()
+    var metrics: RelayMetrics
 
     enum Phase: Sendable, Equatable {
         case running
@@ -165,12 +166,15 @@ public struct Relay: Sendable {
         pace = StorePace(limits)
         self.retention = RetentionState(policy: retention)
         scheduleBook = ScheduleBook(schedules)
+        metrics = RelayMetrics(routes.keys)
         random = RandomSource(seed: seed)
         backoff = limits.shortestBackoff
     }
 
     /// Whether `finished` has been among the actions.
     public var isFinished: Bool { phase == .finished }
+    /// Whether it claims nothing more.
+    public var isStopping: Bool { phase != .running }
     /// Tasks leased and in memory.
     public var heldCount: Int { held.count }
     /// Requests under way.
@@ -265,6 +269,7 @@ public struct Relay: Sendable {
 
     private mutating func reconfigure(_ routes: [String: RoutePolicy], at now: Instant) {
         self.routes = routes
+        metrics.know(routes.keys)
         claimsUnderOldRoutes = store == .working
         sharesRates = routes.values.contains { $0.rate != nil }
         if sharesRates { signAt = min(signAt, now) }

@@ -46,6 +46,7 @@ struct RelayService {
             relay: relay, courier: courier, store: store,
             surroundings: .init(
                 now: MonotonicClock.now, signals: signals, notifier: SystemdNotifier(), log: log,
+                board: MetricsBoard(version: Version.current),
                 reload: { reload(courier, database: database) }))
         let ending = dispatcher.run()
         if case .interrupted = ending { store.close(within: .zero) } else { store.close(within: .seconds(5)) }
