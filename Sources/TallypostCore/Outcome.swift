@@ -34,7 +34,10 @@ public struct Outcome: Sendable, Equatable {
     }
 
     /// Memberwise.
-    public init(id: Int64, epoch: Int64, change: Change, attempt: AttemptRecord? = nil, blocksKey: Bool = false, hasFollowers: Bool = false) {
+    public init(
+        id: Int64, epoch: Int64, change: Change, attempt: AttemptRecord? = nil, blocksKey: Bool = false,
+        hasFollowers: Bool = false
+    ) {
         self.id = id
         self.epoch = epoch
         self.change = change

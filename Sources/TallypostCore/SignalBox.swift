@@ -67,6 +67,24 @@ public struct Heartbeat: Sendable, Equatable {
     }
 }
 
+extension Heartbeat {
+    /// One for each token, in the order of their first: what comes later goes before what came earlier, word by word.
+    public static func merged(_ heartbeats: [Heartbeat]) -> [Heartbeat] {
+        var merged: [Heartbeat] = []
+        var places: [String: Int] = [:]
+        for heartbeat in heartbeats {
+            guard let place = places[heartbeat.token] else {
+                places[heartbeat.token] = merged.count
+                merged.append(heartbeat)
+                continue
+            }
+            merged[place].progress = heartbeat.progress ?? merged[place].progress
+            merged[place].checkpoint = heartbeat.checkpoint ?? merged[place].checkpoint
+        }
+        return merged
+    }
+}
+
 /// What became of a signal or a heartbeat.
 public enum SignalVerdict: Sendable, Equatable {
     /// Taken: the task has ended by it, or it is kept until the task waits. Of a heartbeat: written.
@@ -81,4 +99,15 @@ public enum SignalVerdict: Sendable, Equatable {
     case cancelled
     /// No task has this token.
     case unknown
+}
+
+extension SignalVerdict {
+    /// Of a heartbeat for a task in this status; nil: one that no relay wrote.
+    public init(heartbeatOf status: TaskStatus?) {
+        switch status {
+        case .cancelled: self = .cancelled
+        case .completed, .failed, .timeout: self = .ended
+        case .blocked, .pending, .processing, .waiting, nil: self = .taken
+        }
+    }
 }

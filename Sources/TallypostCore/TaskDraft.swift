@@ -15,7 +15,8 @@ public struct TaskDraft: Sendable, Equatable {
     /// Columns that ``others`` may name.
     public static let columns: Set<String> = [
         "subject", "amount_minor", "currency", "target_url", "headers", "run_at", "deadline_at", "priority", "ordering_key",
-        "max_attempts", "timeout_seconds", "on_complete_url", "on_failure_url", "wait_for_signal", "max_wait_seconds", "group_key",
+        "max_attempts", "timeout_seconds", "on_complete_url", "on_failure_url", "wait_for_signal", "max_wait_seconds",
+        "group_key",
         "run_after", "run_if", "traceparent",
     ]
 

@@ -56,8 +56,8 @@ public protocol TaskStore: AnyObject {
     /// One short step of retention: removes final tasks that ended longer ago than `policy` says, with their attempts, and notes
     /// how many and why in `task_events`, in one transaction. Says whether there is more to look at.
     ///
-    /// A task stays while it holds its ordering key, while a successor (`run_after`) has not ended, and when it is a member of a
-    /// group (`group_key`). A row that somebody has locked stays too, until the next walk over the table. No lock is held for
+    /// A task stays while it holds its ordering key, while a successor (`run_after`) has not ended, and while its group (`group_key`)
+    /// is open. A row that somebody has locked stays too, until the next walk over the table. No lock is held for
     /// more than 50 ms: a step that would take longer is broken off, and the next one is shorter. After a throw the caller may
     /// call again; several stores may do so at once.
     func purge(_ policy: RetentionPolicy) throws(StoreError) -> Purge

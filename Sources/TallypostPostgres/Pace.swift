@@ -12,7 +12,7 @@ struct Pace {
     /// What a look may always cost.
     private static let allowance = TimeSpan.milliseconds(5)
     /// Never put off for longer.
-    private static let longest = TimeSpan.seconds(10)
+    private static let longest = TimeSpan.seconds(30)
 
     func allows(_ now: Instant) -> Bool { now >= notBefore }
 

@@ -138,7 +138,7 @@ public final class PostgresDesk: TaskDesk {
         return try link.run([step])[0]
     }
 
-    private func rows(of result: PostgresResult) -> [TaskRow] {
+    func rows(of result: PostgresResult) -> [TaskRow] {
         (0..<result.rowCount).map { row in
             let columns = (0..<result.columnCount).map { column in
                 (

@@ -36,7 +36,7 @@ extension PostgresStore {
             let keySteps = keySteps(thorough: request.thorough)
             var asked = settled.isEmpty ? groups : []
             let pending = asked.count
-            asked.append(keySteps + (sweeps ? [step("open_lanes")] : []))
+            asked.append(keySteps + (sweeps ? [openLanesStep(whole: true)] : []))
             var results = try run(asked)
             settled += results.prefix(pending)
             results.removeFirst(pending)
@@ -92,7 +92,7 @@ extension PostgresStore {
         let plan = ClaimPlan(request, demands, lanes, open: openLanes, keys: [], marksApply: false, turn: &keyTurn)
         guard !plan.lanes.isEmpty else { return ([], nil) }
         let keySteps = followsNews ? [] : keySteps(thorough: false)
-        let looksAround = followsNews ? [] : [keySteps + [step("open_lanes")]]
+        let looksAround = followsNews ? [] : [keySteps + [openLanesStep(whole: true)]]
         var results = try run(groups + [[lanesStep(plan, request)]] + looksAround)
         let settled = Array(results.prefix(groups.count))
         results.removeFirst(groups.count)
@@ -242,7 +242,8 @@ extension PostgresStore {
                     maxAttempts: result.integer(row, 15).map { Int($0) }, timeoutSeconds: result.integer(row, 16).map { Int($0) },
                     waitsForSignal: result.integer(row, 17) == 1, signalToken: result.text(row, 18),
                     traceparent: result.text(row, 19),
-                    checkpoint: result.text(row, 20)))
+                    checkpoint: result.text(row, 20), previousTask: result.integer(row, 21), previousResult: result.text(row, 22),
+                    hasFollowers: result.integer(row, 23) == 1))
         }
         return tasks
     }

@@ -86,9 +86,11 @@ extension PostgresStore {
             return try bisect(outcomes, error)
         case .success(let results):
             noteKeys(of: outcomes)
-            let written = results.suffix(plan.settlements).reduce(0) { $0 + $1.affected }
-            if written == outcomes.count { return Settlement(written: written, late: []) }
-            return try tellLate(outcomes)
+            let (written, madeDue) = plan.read(results)
+            if written == outcomes.count { return Settlement(written: written, late: [], madeDue: madeDue) }
+            var settlement = try tellLate(outcomes)
+            settlement.madeDue = settlement.madeDue || madeDue
+            return settlement
         }
     }
 
@@ -100,8 +102,21 @@ extension PostgresStore {
             $0.append(outcomes.map { Optional($0.status.rawValue) })
         }
         let standing = Set((0..<result.rowCount).compactMap { result.integer($0, 0) })
-        let late = outcomes.map(\.id).filter { !standing.contains($0) }
-        return Settlement(written: outcomes.count - late.count, late: late)
+        let missing = outcomes.filter { !standing.contains($0.id) }
+        // A successor may have come to hang on one since it was claimed.
+        let overtaken = missing.filter { $0.isPlain }
+        var settlement = Settlement(written: 0, late: [])
+        if !overtaken.isEmpty {
+            settlement = try settle(
+                overtaken.map {
+                    var outcome = $0
+                    outcome.hasFollowers = true
+                    return outcome
+                })
+        }
+        settlement.late += missing.filter { !$0.isPlain }.map(\.id)
+        settlement.written = outcomes.count - settlement.late.count - settlement.locked.count
+        return settlement
     }
 
     /// One value among them was refused: the others must not suffer. The last one alone is written without what it brought.
@@ -115,103 +130,8 @@ extension PostgresStore {
         let first = try settle(Array(outcomes[..<middle]))
         let second = try settle(Array(outcomes[middle...]))
         return Settlement(
-            written: first.written + second.written, late: first.late + second.late, locked: first.locked + second.locked)
-    }
-}
-
-/// The statements of one settlement.
-private struct SettlementPlan {
-    private var completed: [Outcome] = []
-    private var other: [Outcome] = []
-    private var attempts: [Outcome] = []
-
-    init(_ outcomes: [Outcome]) {
-        for outcome in outcomes {
-            if case .completed = outcome.change { completed.append(outcome) } else { other.append(outcome) }
-            if outcome.attempt != nil { attempts.append(outcome) }
-        }
-    }
-
-    /// How many of the statements, the last ones, change tasks.
-    var settlements: Int { (completed.isEmpty ? 0 : 1) + (other.isEmpty ? 0 : 1) }
-
-    func steps(
-        _ step: (String, Bool, (inout PostgresParameters) -> Void) -> PostgresConnection.Step
-    ) -> [PostgresConnection.Step] {
-        var steps: [PostgresConnection.Step] = []
-        if !attempts.isEmpty { steps.append(step("record_attempts", true, fillAttempts)) }
-        if !completed.isEmpty { steps.append(step("settle_completed", true, fillCompleted)) }
-        if !other.isEmpty { steps.append(step("settle_other", true, fillOther)) }
-        return steps
-    }
-
-    private func fillAttempts(_ parameters: inout PostgresParameters) {
-        let records = attempts.compactMap(\.attempt)
-        parameters.append(attempts.map(\.id))
-        parameters.append(attempts.map(\.epoch))
-        parameters.append(records.map { Int64($0.number) })
-        parameters.append(records.map(\.duration.milliseconds))
-        parameters.append(records.map { $0.responseStatus.map { Int64($0) } })
-        parameters.append(records.map { Optional($0.error) })
-        parameters.append(records.map(\.responseStart))
-    }
-
-    private func fillCompleted(_ parameters: inout PostgresParameters) {
-        parameters.append(completed.map(\.id))
-        parameters.append(completed.map(\.epoch))
-        parameters.append(
-            completed.map { outcome -> Int64 in
-                if case .completed(let status, _) = outcome.change { return Int64(status) }
-                return 0
-            })
-        parameters.append(
-            completed.map { outcome -> String? in
-                if case .completed(_, let result) = outcome.change { return result }
-                return nil
-            })
-    }
-
-    private func fillOther(_ parameters: inout PostgresParameters) {
-        let columns = other.map { SettledColumns($0.change) }
-        parameters.append(other.map(\.id))
-        parameters.append(other.map(\.epoch))
-        parameters.append(other.map { Optional($0.status.rawValue) })
-        parameters.append(columns.map(\.responseStatus))
-        parameters.append(columns.map(\.error))
-        parameters.append(columns.map(\.delay))
-        parameters.append(other.map { Optional($0.blocksKey ? "t" : "f") })
-        parameters.append(columns.map(\.refund))
-        parameters.append(columns.map(\.startResult))
-    }
-}
-
-/// What an outcome other than `completed` writes.
-private struct SettledColumns {
-    var responseStatus: Int64?
-    var error: String?
-    var delay: Int64?
-    var refund: Int64 = 0
-    var startResult: String?
-
-    init(_ change: Outcome.Change) {
-        switch change {
-        case .completed(let status, _): responseStatus = Int64(status)
-        case .fannedOut: break
-        case .waiting(let status, let result, _, _):
-            responseStatus = Int64(status)
-            startResult = result
-        case .retry(let delay, let status, let text):
-            self.delay = delay.milliseconds
-            responseStatus = status.map { Int64($0) }
-            error = text
-        case .failed(let status, let text):
-            responseStatus = status.map { Int64($0) }
-            error = text
-        case .timedOut(let text): error = text
-        case .released(let delay):
-            self.delay = delay.milliseconds
-            refund = 1
-        }
+            written: first.written + second.written, late: first.late + second.late, locked: first.locked + second.locked,
+            madeDue: first.madeDue || second.madeDue)
     }
 }
 

@@ -19,6 +19,8 @@ public final class PostgresStore: TaskStore {
     var openLanes: Set<Lane> = []
     var sweepPace = Pace()
     var expiryPace = Pace()
+    /// Where the walk over the open groups stands.
+    var groupCursor = ""
     var lastClaimWasFull = false
     /// Whether this connection has seen every lane and key once: before, a claim would not know whose turn it is.
     var hasLookedRound = false
@@ -160,41 +162,9 @@ public final class PostgresStore: TaskStore {
 
     // MARK: Chores
 
-    /// Two short transactions in one round trip.
-    public func sweep(limit: Int) throws(StoreError) -> Int {
-        let results = try run([
-            [step("end_overdue") { $0.append(limit) }], [step("set_aside_untyped") { $0.append(limit) }],
-        ])
-        return try results[0].get()[0].affected + results[1].get()[0].affected
-    }
-
-    /// Looks no further than what has been claimed, and rests when looking is dear.
-    public func expiredLeases(limit: Int) throws(StoreError) -> [ExpiredLease] {
-        let now = Moment.now()
-        guard expiryPace.allows(now) else { return [] }
-        // Before the first claim nothing is known of the lanes.
-        if lanes.isEmpty { learnLanes(try run("open_lanes")) }
-        let known = lanes.sorted { ($0.key.type, $0.key.priority) < ($1.key.type, $1.key.priority) }
-        let bounded = lastClaimWasFull
-        let result = try run("expired_leases") {
-            $0.append(limit)
-            $0.append(known.map { Optional($0.key.type) })
-            $0.append(known.map(\.key.priority))
-            // A lane that nothing was claimed from here says nothing about what another relay holds.
-            $0.append(known.map { Optional(bounded && $0.value != .start ? $0.value.runAt.literal : "infinity") })
-        }
-        expiryPace.took(visitTook, rows: result.rowCount, at: Moment.now())
-        return (0..<result.rowCount).map { row in
-            ExpiredLease(
-                id: result.integer(row, 0) ?? 0, epoch: result.integer(row, 1) ?? 0, type: result.text(row, 2) ?? "",
-                attempts: Int(result.integer(row, 3) ?? 0), maxAttempts: result.integer(row, 4).map { Int($0) },
-                relay: result.text(row, 5))
-        }
-    }
-
     /// Looks at everything that is due.
     public func earliestLeaseEnd() throws(StoreError) -> Timestamp? {
-        learnLanes(try run("open_lanes"))
+        learnLanes(try run([[openLanesStep(whole: true)]])[0].get()[0])
         let known = Array(lanes.keys)
         let result = try run("earliest_lease") {
             $0.append(known.map { Optional($0.type) })
@@ -217,8 +187,10 @@ public final class PostgresStore: TaskStore {
     /// One round trip. The sign is a transaction of its own.
     public func survey(_ sign: RelaySign?) throws(StoreError) -> Survey {
         let known = Array(lanes.keys)
+        // What is dead behind the marks is walked over no more often than a sweep may.
+        let isWhole = sweepPace.allows(Moment.now())
         let look = [
-            step("open_lanes"),
+            openLanesStep(whole: isWhole),
             step("next_due") {
                 $0.append(known.map { Optional($0.type) })
                 $0.append(known.map(\.priority))
@@ -227,6 +199,7 @@ public final class PostgresStore: TaskStore {
         ]
         let keySteps = keySteps(thorough: false)
         let answers = try run([look + keySteps] + (sign.map { [[signStep($0)]] } ?? []))
+        if isWhole, keySteps.count == 1 { sweepPace.took(visitTook, rows: 0, at: Moment.now()) }
         let results = try answers[0].get()
         learnLanes(results[0])
         let (due, paused) = (results[1], results[2])
@@ -239,6 +212,17 @@ public final class PostgresStore: TaskStore {
             paused: (0..<paused.rowCount).compactMap { paused.text($0, 0) }, nextDue: next, now: now,
             mayHaveDue: keys.mayHaveDue || !openLanes.isSubset(of: known),
             liveRelays: sign == nil ? nil : Int(try answers[1].get()[0].integer(0, 0) ?? 1))
+    }
+
+    /// - Parameter whole: look at the known lanes from their beginning, not from their marks.
+    func openLanesStep(whole: Bool) -> PostgresConnection.Step {
+        let known = Array(lanes)
+        return step("open_lanes") {
+            $0.append(known.map { Optional($0.key.type) })
+            $0.append(known.map(\.key.priority))
+            $0.append(known.map { Optional((whole ? Mark.start : $0.value).runAt.literal) })
+            $0.append(known.map { (whole ? Mark.start : $0.value).id })
+        }
     }
 
     private func signStep(_ sign: RelaySign) -> PostgresConnection.Step {

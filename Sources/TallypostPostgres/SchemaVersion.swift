@@ -4,7 +4,8 @@ import TallypostCore
 enum SchemaVersion {
     /// File name and text; the n-th leads to version n.
     static let migrations: [(name: String, sql: [UInt8])] = [
-        ("v0001_pending_tasks", PackageResources.v0001_pending_tasks_sql)
+        ("v0001_pending_tasks", PackageResources.v0001_pending_tasks_sql),
+        ("v0002_patterns", PackageResources.v0002_patterns_sql),
     ]
 
     /// The version that this program works with.

@@ -59,6 +59,7 @@ struct ClaimReader {
             deadlineAt: row.time(12),
             priority: Int(row.integer(13)), orderingKey: row.text(14), maxAttempts: row.optionalInteger(15).map { Int($0) },
             timeoutSeconds: row.optionalInteger(16).map { Int($0) }, waitsForSignal: row.integer(17) != 0,
-            signalToken: row.text(18), traceparent: row.text(19), checkpoint: row.text(20))
+            signalToken: row.text(18), traceparent: row.text(19), checkpoint: row.text(20),
+            previousTask: row.optionalInteger(21), previousResult: row.text(22), hasFollowers: row.integer(23) != 0)
     }
 }

@@ -48,14 +48,16 @@ public final class SQLiteDesk: TaskDesk {
     ) throws(StoreError) -> Int {
         let statement = try prepare(action == .retry ? "retry_tasks" : "cancel_tasks", where: filter)
         let event = try prepare("record_event")
+        let following = action == .cancel ? try Following(connection) : nil
         return try connection.write { () throws(StoreError) in
-            let now = Timestamp.machineNow.iso8601
-            try statement.bind(1, now)
+            let now = Timestamp.machineNow
+            try statement.bind(1, now.iso8601)
             try statement.bind(2, max(0, min(limit, SQLiteStore.rowsPerTransaction)))
             let changed = try statement.rows { $0.integer(0) }
             for id in changed {
-                try Self.record(event, task: id, at: now, action.rawValue, by: who, why: why)
+                try Self.record(event, task: id, at: now.iso8601, action.rawValue, by: who, why: why)
             }
+            try following?.follow(changed, at: now)
             return changed.count
         }
     }

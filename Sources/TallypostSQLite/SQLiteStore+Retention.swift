@@ -56,6 +56,10 @@ extension SQLiteStore {
             try attempts.run()
             removed.append(id)
         }
+        if let final {
+            try statements.removeGroups.bind(1, Timestamp(milliseconds: Int64(final)).iso8601)
+            try statements.removeGroups.run()
+        }
         guard let first = removed.first, let last = removed.last else { return [] }
         try event.bindNull(1)
         try event.bind(2, now.iso8601)
@@ -73,11 +77,12 @@ final class PurgeStatements {
     let look: SQLiteStatement
     let removeTask: SQLiteStatement
     let removeAttempts: SQLiteStatement
+    let removeGroups: SQLiteStatement
 
     init(_ connection: SQLiteConnection) throws(StoreError) {
         let steps = try connection.prepareAll(StoreStatements.tasks["purge_final"], operation: "purge_final")
-        precondition(steps.count == 3, "purge_final is three steps")
-        (look, removeTask, removeAttempts) = (steps[0], steps[1], steps[2])
+        precondition(steps.count == 4, "purge_final is four steps")
+        (look, removeTask, removeAttempts, removeGroups) = (steps[0], steps[1], steps[2], steps[3])
     }
 }
 

@@ -10,9 +10,11 @@ extension SQLiteStore {
         while !rest.isEmpty {
             let part = rest.prefix(Self.rowsPerTransaction)
             rest = rest.dropFirst(part.count)
-            let missed = try session.connection.write { () throws(StoreError) in
-                try Self.write(part, session.statements)
+            let following = try session.following()
+            let (missed, madeDue) = try session.connection.write { () throws(StoreError) in
+                try Self.write(part, session.statements, following)
             }
+            settlement.madeDue = settlement.madeDue || madeDue
             for outcome in part {
                 if let key = keysInFlight.removeValue(forKey: outcome.id) { hintedKeys.insert(key) }
             }
@@ -25,23 +27,58 @@ extension SQLiteStore {
         return settlement
     }
 
-    /// Returns the outcomes whose row may have moved on.
+    /// Returns the outcomes whose row may have moved on, and whether something fell due by the others.
     private static func write(
-        _ outcomes: ArraySlice<Outcome>, _ statements: StoreStatements
-    ) throws(StoreError) -> [Outcome] {
+        _ outcomes: ArraySlice<Outcome>, _ statements: StoreStatements, _ following: Following
+    ) throws(StoreError) -> (missed: [Outcome], madeDue: Bool) {
         let now = Timestamp.machineNow
         let nowText = now.iso8601
         var missed: [Outcome] = []
+        var ended: [Int64] = []
+        var madeDue = false
         var alike: [Completion: [Outcome]] = [:]
         for outcome in outcomes {
             // First, while the row still says who held it.
-            if let attempt = outcome.attempt { try record(attempt, of: outcome, at: nowText, statements) }
-            if case .completed(let status, let result) = outcome.change {
+            if let attempt = outcome.attempt { try record(attempt, of: outcome, at: now, nowText, statements) }
+            switch outcome.change {
+            case .completed(let status, let result) where !outcome.hasFollowers:
                 alike[Completion(epoch: outcome.epoch, status: status, result: result), default: []].append(outcome)
-            } else if try bind(outcome, now: now, nowText: nowText, statements).run() == 0 {
-                missed.append(outcome)
+            case .completed(let status, let result):
+                if try complete(outcome, status, result, nowText, statements) {
+                    ended.append(outcome.id)
+                } else {
+                    missed.append(outcome)
+                }
+            case .fannedOut(let subscribers):
+                if let over = try following.fanOut(outcome.id, epoch: outcome.epoch, to: subscribers, at: now) {
+                    madeDue = true
+                    ended += over
+                } else {
+                    missed.append(outcome)
+                }
+            case .waiting, .retry, .failed, .timedOut, .released:
+                let update =
+                    if case .waiting = outcome.change { try bindWait(outcome, now: now, nowText: nowText, statements) } else {
+                        try bind(outcome, now: now, nowText: nowText, statements)
+                    }
+                // A kept signal may have ended it.
+                if let status = try update.rows({ $0.text(0).flatMap { TaskStatus(rawValue: $0) } }).first {
+                    if status?.isFinal == true { ended.append(outcome.id) }
+                } else {
+                    missed.append(outcome)
+                }
             }
         }
+        try complete(alike, nowText, statements, &ended, &missed)
+        if !ended.isEmpty, try following.follow(ended, at: now) { madeDue = true }
+        return (missed, madeDue)
+    }
+
+    /// Tasks on whose end nothing hangs, as far as was known when they were claimed.
+    private static func complete(
+        _ alike: [Completion: [Outcome]], _ now: String, _ statements: StoreStatements, _ ended: inout [Int64],
+        _ missed: inout [Outcome]
+    ) throws(StoreError) {
         for (completion, outcomes) in alike {
             let update = outcomes.count == 1 ? statements.settleCompleted : statements.settleCompletedAlike
             if outcomes.count == 1 {
@@ -52,11 +89,29 @@ extension SQLiteStore {
             try update.bind(2, completion.epoch)
             try update.bind(3, completion.status)
             try update.bind(4, completion.result)
-            try update.bind(5, nowText)
-            // Which of them it was, the look afterwards tells.
-            if try update.run() != outcomes.count { missed += outcomes }
+            try update.bind(5, now)
+            if try update.run() == outcomes.count { continue }
+            // On one of them a successor has come to hang since, or its lease was lost: one by one the rest is written.
+            for outcome in outcomes {
+                if try complete(outcome, completion.status, completion.result, now, statements) {
+                    ended.append(outcome.id)
+                } else {
+                    missed.append(outcome)
+                }
+            }
         }
-        return missed
+    }
+
+    private static func complete(
+        _ outcome: Outcome, _ status: Int, _ result: String?, _ now: String, _ statements: StoreStatements
+    ) throws(StoreError) -> Bool {
+        let update = statements.settleFollowed
+        try update.bind(1, outcome.id)
+        try update.bind(2, outcome.epoch)
+        try update.bind(3, status)
+        try update.bind(4, result)
+        try update.bind(5, now)
+        return try update.run() > 0
     }
 
     /// Tasks that end alike are written by one statement: most receivers answer with nothing, or always the same.
@@ -67,17 +122,18 @@ extension SQLiteStore {
     }
 
     private static func record(
-        _ attempt: AttemptRecord, of outcome: Outcome, at now: String, _ statements: StoreStatements
+        _ attempt: AttemptRecord, of outcome: Outcome, at now: Timestamp, _ nowText: String, _ statements: StoreStatements
     ) throws(StoreError) {
         let insert = statements.recordAttempt
         try insert.bind(1, outcome.id)
         try insert.bind(2, outcome.epoch)
         try insert.bind(3, attempt.number)
-        try insert.bind(4, now)
+        try insert.bind(4, nowText)
         try insert.bind(5, attempt.duration.milliseconds)
         try insert.bind(6, attempt.responseStatus)
         try insert.bind(7, attempt.error)
         try insert.bind(8, attempt.responseStart)
+        try insert.bind(9, now.milliseconds)
         try insert.run()
     }
 
@@ -91,12 +147,30 @@ extension SQLiteStore {
         try update.bind(3, outcome.status.rawValue)
         try update.bind(4, write.responseStatus)
         try update.bind(5, write.error)
-        try update.bind(6, outcome.status.isFinal ? nowText : nil)
+        try update.bind(6, nowText)
         // Text that SQLite can hold as a time ends with the year 9999.
         try update.bind(7, write.delay.map { Int(min((now + max($0, .zero)).milliseconds, Self.lastMillisecond)) })
         try update.bind(8, outcome.status == .failed && outcome.blocksKey ? 1 : 0)
         try update.bind(9, write.refunds ? 1 : 0)
-        try update.bind(10, write.startResult)
+        try update.bind(10, now.milliseconds)
+        return update
+    }
+
+    private static func bindWait(
+        _ outcome: Outcome, now: Timestamp, nowText: String, _ statements: StoreStatements
+    ) throws(StoreError) -> SQLiteStatement {
+        let update = statements.settleWaiting
+        guard case .waiting(let status, let result, let longest, let heartbeat) = outcome.change else {
+            preconditionFailure("only a task that waits is bound here")
+        }
+        try update.bind(1, outcome.id)
+        try update.bind(2, outcome.epoch)
+        try update.bind(3, status)
+        try update.bind(4, result)
+        try update.bind(5, longest.map { Int($0.milliseconds) })
+        try update.bind(6, heartbeat.map { Int($0.milliseconds) })
+        try update.bind(7, nowText)
+        try update.bind(8, now.milliseconds)
         return update
     }
 
@@ -116,16 +190,13 @@ extension SQLiteStore {
 private struct SettledColumns {
     var responseStatus: Int?
     var error: String?
-    var startResult: String?
     /// Set when the task goes back to `pending`.
     var delay: TimeSpan?
     var refunds = false
 
     init(_ change: Outcome.Change) {
         switch change {
-        case .completed(let status, _): responseStatus = status
-        case .fannedOut: break
-        case .waiting(let status, let result, _, _): (responseStatus, startResult) = (status, result)
+        case .completed, .fannedOut, .waiting: break
         case .retry(let after, let status, let error): (delay, responseStatus, self.error) = (after, status, error)
         case .failed(let status, let error): (responseStatus, self.error) = (status, error)
         case .timedOut(let error): self.error = error

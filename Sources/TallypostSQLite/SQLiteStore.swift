@@ -24,6 +24,8 @@ public final class SQLiteStore: TaskStore {
     var claimWalk = KeyWalk()
     /// Where the surveys are in theirs.
     var surveyWalk = KeyWalk()
+    /// Where the walk over the open groups stands.
+    var groupCursor = ""
     /// Where retention stands.
     var purgeWalk = SQLiteStore.purgeWalk
     /// `data_version` before the last look at the tasks: what is the same has been seen.
@@ -37,11 +39,20 @@ public final class SQLiteStore: TaskStore {
         let watch: DirectoryWatch?
         /// Made when retention first needs them.
         var purge: PurgeStatements?
+        /// Made when something is first settled.
+        private var made: Following?
 
         init(connection: SQLiteConnection, statements: StoreStatements, watch: DirectoryWatch?) {
             self.connection = connection
             self.statements = statements
             self.watch = watch
+        }
+
+        func following() throws(StoreError) -> Following {
+            if let made { return made }
+            let fresh = try Following(connection)
+            made = fresh
+            return fresh
         }
     }
 
@@ -79,51 +90,6 @@ public final class SQLiteStore: TaskStore {
             throw StoreError(kind: .connection, code: "closed", operation: operation, message: "the store is not open")
         }
         return session
-    }
-
-    // MARK: Chores
-
-    /// Takes no lock.
-    public func expiredLeases(limit: Int) throws(StoreError) -> [ExpiredLease] {
-        let statement = try opened(for: "expired_leases").statements.expiredLeases
-        try statement.bind(1, Timestamp.machineNow.iso8601)
-        try statement.bind(2, limit)
-        return try statement.rows { row in
-            ExpiredLease(
-                id: row.integer(0), epoch: row.integer(1), type: row.text(2) ?? "", attempts: Int(row.integer(3)),
-                maxAttempts: row.optionalInteger(4).map { Int($0) }, relay: row.text(5))
-        }
-    }
-
-    /// Takes no lock; one step in an index.
-    public func earliestLeaseEnd() throws(StoreError) -> Timestamp? {
-        let statement = try opened(for: "earliest_lease").statements.earliestLease
-        // No lease at all has ended already.
-        return try statement.firstRow { $0.time(0) ?? Timestamp.machineNow }
-    }
-
-    /// In transactions of ``rowsPerTransaction``; rows that no claim can use (a run_at that is no time, a word for a number) fail too.
-    public func sweep(limit: Int) throws(StoreError) -> Int {
-        let session = try opened(for: "end_overdue")
-        let (overdue, misfits) = (session.statements.endOverdue, session.statements.setAside)
-        var swept = 0
-        while swept < limit {
-            let part = min(limit - swept, Self.rowsPerTransaction)
-            let changed = try session.connection.write { () throws(StoreError) in
-                let now = Timestamp.machineNow
-                try overdue.bind(1, now.milliseconds)
-                try overdue.bind(2, now.iso8601)
-                try overdue.bind(3, part)
-                let ended = try overdue.run()
-                guard ended < part else { return ended }
-                try misfits.bind(1, now.iso8601)
-                try misfits.bind(2, part - ended)
-                return ended + (try misfits.run())
-            }
-            swept += changed
-            if changed < part { break }
-        }
-        return swept
     }
 
     /// With an event, in one transaction.

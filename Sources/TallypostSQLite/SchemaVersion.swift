@@ -4,7 +4,8 @@ import TallypostCore
 enum SchemaVersion {
     /// Every migration, in order: the first is version 1. The files are `sql/sqlite/v0001_….sql` and so on.
     static let migrations: [(name: String, sql: [UInt8])] = [
-        ("v0001_pending_tasks", PackageResources.v0001_pending_tasks_sql)
+        ("v0001_pending_tasks", PackageResources.v0001_pending_tasks_sql),
+        ("v0002_patterns", PackageResources.v0002_patterns_sql),
     ]
 
     /// What this program writes and reads.

@@ -12,11 +12,17 @@ final class StoreStatements {
     let recordAttempt: SQLiteStatement
     let settleCompleted: SQLiteStatement
     let settleCompletedAlike: SQLiteStatement
+    let settleFollowed: SQLiteStatement
+    let settleWaiting: SQLiteStatement
     let settleOther: SQLiteStatement
     let settledBefore: SQLiteStatement
     let expiredLeases: SQLiteStatement
     let earliestLease: SQLiteStatement
+    let silentWorkers: SQLiteStatement
     let endOverdue: SQLiteStatement
+    let overdueWaits: SQLiteStatement
+    let endWait: SQLiteStatement
+    let endGroups: SQLiteStatement
     let setAside: SQLiteStatement
     let pausedRoutes: SQLiteStatement
     let pauseRoute: SQLiteStatement
@@ -27,6 +33,8 @@ final class StoreStatements {
 
     /// `sql/sqlite/tasks.sql`.
     static let tasks = StatementFile(PackageResources.tasks_sql)
+    /// `sql/sqlite/signals.sql`.
+    static let signals = StatementFile(PackageResources.signals_sql)
     /// `sql/sqlite/desk.sql`.
     static let desk = StatementFile(PackageResources.desk_sql)
 
@@ -48,11 +56,18 @@ final class StoreStatements {
         let completed = try connection.prepareAll(Self.tasks["settle_completed"], operation: "settle_completed")
         precondition(completed.count == 2, "settle_completed is for one or for many")
         (settleCompleted, settleCompletedAlike) = (completed[0], completed[1])
+        settleFollowed = try prepare("settle_followed")
+        settleWaiting = try prepare("settle_waiting")
         settleOther = try prepare("settle_other")
         settledBefore = try prepare("settled_before")
         expiredLeases = try prepare("expired_leases")
         earliestLease = try prepare("earliest_lease")
+        silentWorkers = try prepare("silent_workers")
         endOverdue = try prepare("end_overdue")
+        let waits = try connection.prepareAll(Self.tasks["end_waits"], operation: "end_waits")
+        precondition(waits.count == 2, "end_waits is two steps")
+        (overdueWaits, endWait) = (waits[0], waits[1])
+        endGroups = try prepare("end_groups")
         setAside = try prepare("set_aside_untyped")
         pausedRoutes = try prepare("paused_routes")
         pauseRoute = try prepare("pause_route")

@@ -65,6 +65,14 @@ public final class PostgresFixture: DatabaseFixture {
     public func makeUnopenedStore() throws -> any TaskStore { makePostgresStore() }
     /// On a connection of its own.
     public func makeDesk() throws -> any TaskDesk { try PostgresDesk(url: relayURL) }
+    /// As the relay's role, as all of these.
+    public func makeConsole() throws -> any ConsoleDesk { try PostgresDesk(url: relayURL) }
+    /// Open.
+    public func makeSignalBox() throws -> any SignalBox {
+        let box = PostgresSignalBox(url: relayURL)
+        try box.open()
+        return box
+    }
     /// As the owner.
     public func makeKeeper() throws -> any SchemaKeeper {
         access == .relayRole ? GrantingKeeper(self) : PostgresSchema(url: relayURL)
@@ -149,8 +157,11 @@ public final class PostgresFixture: DatabaseFixture {
     public func clear() throws {
         try execute(
             """
-            DROP TABLE pending_tasks, task_attempts, task_events, task_routes, tallypost_relays, tallypost_schema;
-            DROP FUNCTION tallypost_derive, tallypost_block, tallypost_wake, tallypost_purge
+            DROP TABLE pending_tasks, task_groups, task_attempts, task_events, task_routes, tallypost_relays, tallypost_schema CASCADE;
+            DO $$ DECLARE name text; BEGIN
+                FOR name IN SELECT oid::regprocedure FROM pg_proc WHERE proname LIKE 'tallypost%' LOOP
+                    EXECUTE 'DROP FUNCTION IF EXISTS ' || name;
+                END LOOP; END $$
             """)
     }
 

@@ -34,6 +34,14 @@ public final class SQLiteFixture: DatabaseFixture {
     /// On a connection of its own.
     public func makeDesk() throws -> any TaskDesk { try SQLiteDesk(path: path) }
     /// Of this file.
+    public func makeConsole() throws -> any ConsoleDesk { try SQLiteDesk(path: path) }
+    /// Open.
+    public func makeSignalBox() throws -> any SignalBox {
+        let box = SQLiteSignalBox(path: path)
+        try box.open()
+        return box
+    }
+    /// Of this file.
     public func makeKeeper() throws -> any SchemaKeeper { SQLiteSchema(path: path) }
 
     /// One transaction of the application's connection.
@@ -96,7 +104,7 @@ public final class SQLiteFixture: DatabaseFixture {
     public func clear() throws {
         try execute(
             """
-            DROP TABLE pending_tasks; DROP TABLE task_attempts; DROP TABLE task_events; DROP TABLE task_routes;
+            DROP TABLE pending_tasks; DROP TABLE task_groups; DROP TABLE task_attempts; DROP TABLE task_events; DROP TABLE task_routes;
             DROP TABLE tallypost_relays; DROP TABLE tallypost_schema
             """)
     }

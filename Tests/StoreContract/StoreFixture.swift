@@ -24,6 +24,10 @@ public protocol StoreFixture: AnyObject, Sendable {
 public protocol DatabaseFixture: StoreFixture {
     /// A desk on a connection of its own.
     func makeDesk() throws -> any TaskDesk
+    /// The API's desk, on a connection of its own.
+    func makeConsole() throws -> any ConsoleDesk
+    /// A box for signals, open.
+    func makeSignalBox() throws -> any SignalBox
     /// A keeper of this database's schema.
     func makeKeeper() throws -> any SchemaKeeper
     /// A store on this database that has not been opened: `open()` may throw.

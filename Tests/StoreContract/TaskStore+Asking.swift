@@ -33,11 +33,19 @@ extension TaskStore {
 extension ClaimedTask {
     /// An outcome of this lease.
     public func outcome(_ change: Outcome.Change, attempt: AttemptRecord? = nil, blocksKey: Bool = false) -> Outcome {
-        Outcome(id: id, epoch: epoch, change: change, attempt: attempt, blocksKey: blocksKey)
+        Outcome(id: id, epoch: epoch, change: change, attempt: attempt, blocksKey: blocksKey, hasFollowers: hasFollowers)
     }
 
     /// It was delivered.
     public var completed: Outcome { outcome(.completed(responseStatus: 200, result: nil)) }
+
+    /// It was refused for good.
+    public var failed: Outcome { outcome(.failed(responseStatus: 400, error: "400 Bad Request")) }
+
+    /// It was taken on, and a signal is to come.
+    public func waiting(longest: TimeSpan? = nil, heartbeat: TimeSpan? = nil) -> Outcome {
+        outcome(.waiting(responseStatus: 202, startResult: #"{"job":1}"#, longestWait: longest, heartbeat: heartbeat))
+    }
 
     /// The attempt failed; due again after `delay`.
     public func retried(after delay: TimeSpan = .zero) -> Outcome {

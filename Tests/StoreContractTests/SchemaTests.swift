@@ -32,7 +32,8 @@ import Testing
     @Test(arguments: Engine.databases)
     func `a newer schema is refused by everything, and left as it is`(engine: Engine) throws {
         try engine.withDatabase { database in
-            try database.execute("UPDATE tallypost_schema SET version = 999")
+            try database.execute(
+                "DELETE FROM tallypost_schema; INSERT INTO tallypost_schema (version, applied_at) VALUES (999, '2026-01-01')")
             for attempt: () throws -> Void in [
                 { try database.makeUnopenedStore().open() }, { _ = try database.makeKeeper().migrate() },
                 { _ = try database.makeDesk() },

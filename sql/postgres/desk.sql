@@ -6,7 +6,7 @@
 SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, target_url, headers, run_at, deadline_at, priority,
        ordering_key, max_attempts, timeout_seconds, on_complete_url, on_failure_url, wait_for_signal, max_wait_seconds, group_key,
        run_after, run_if, traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result,
-       result, last_error, progress, checkpoint, created_at, started_at, finished_at, blocks_key
+       result, last_error, progress, checkpoint, created_at, started_at, finished_at, blocks_key, waits_until, delivery_of
 FROM pending_tasks
 WHERE id > $1::bigint /* filter */
 ORDER BY id LIMIT $2::integer
@@ -15,7 +15,7 @@ ORDER BY id LIMIT $2::integer
 SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, target_url, headers, run_at, deadline_at, priority,
        ordering_key, max_attempts, timeout_seconds, on_complete_url, on_failure_url, wait_for_signal, max_wait_seconds, group_key,
        run_after, run_if, traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result,
-       result, last_error, progress, checkpoint, created_at, started_at, finished_at, blocks_key
+       result, last_error, progress, checkpoint, created_at, started_at, finished_at, blocks_key, waits_until, delivery_of
 FROM pending_tasks WHERE id = $1::bigint
 
 -- name: show_attempts
@@ -37,7 +37,7 @@ WITH chosen AS (
 ), changed AS (
     UPDATE pending_tasks t
     SET status = 'pending', attempts = 0, run_at = clock_timestamp(), finished_at = NULL, blocks_key = false, leased_by = NULL,
-        lease_expires_at = NULL
+        lease_expires_at = NULL, signal_status = NULL, signal_result = NULL, signal_at = NULL, waits_until = NULL, heartbeat_ms = NULL
     FROM chosen WHERE t.id = chosen.id RETURNING t.id
 ), noted AS (
     INSERT INTO task_events (task_id, event, by, why) SELECT id, 'retry', $2::text, $3::text FROM changed
@@ -46,17 +46,18 @@ SELECT count(*), pg_notify('tallypost', '') FROM changed
 
 -- name: cancel_tasks
 -- Tasks that have not ended and are not being sent end, at most $1 of them, by $2 because $3. A failed task that goes on
--- holding its ordering key is opened and called off in one step: else nobody could let its key go without sending it again.
+-- holding its ordering key is opened and called off in one step: else nobody could let its key go without sending it again. What
+-- hangs on the end of each follows.
 WITH chosen AS (
     SELECT id FROM pending_tasks WHERE (status IN ('pending', 'blocked', 'waiting') OR (status = 'failed' AND blocks_key)) /* filter */
     ORDER BY id LIMIT $1::integer FOR UPDATE
 ), changed AS (
-    UPDATE pending_tasks t SET status = 'cancelled', finished_at = clock_timestamp(), blocks_key = false
+    UPDATE pending_tasks t SET status = 'cancelled', finished_at = now(), check_at = NULL, blocks_key = false
     FROM chosen WHERE t.id = chosen.id RETURNING t.id
 ), noted AS (
     INSERT INTO task_events (task_id, event, by, why) SELECT id, 'cancel', $2::text, $3::text FROM changed
 )
-SELECT count(*), pg_notify('tallypost', '') FROM changed
+SELECT count(*), pg_notify('tallypost', ''), tallypost_follow(coalesce(array_agg(id), '{}')) FROM changed
 
 -- name: record_event
 -- Task $1 (null: none), event $2, by $3, why $4, detail $5; wakes the relay.
@@ -102,3 +103,33 @@ FROM pending_tasks task WHERE task.id = $1::bigint
 
 -- name: resume_route
 DELETE FROM task_routes WHERE type = $1::text
+
+-- name: ended_among
+-- Of tasks $1 those that have ended; and, with status null, those that are not there.
+SELECT asked.id FROM unnest($1::bigint[]) AS asked (id) LEFT JOIN pending_tasks t ON t.id = ANY (ARRAY[asked.id])
+WHERE t.id IS NULL OR t.status IN ('completed', 'failed', 'timeout', 'cancelled')
+
+-- name: show_group
+SELECT key, status, on_complete_url, fail_fast, created_at, ended_at FROM task_groups WHERE key = $1::text
+
+-- name: group_counts
+SELECT coalesce(status, ''), count(*) FROM pending_tasks WHERE group_key = $1::text GROUP BY 1 ORDER BY 1
+
+-- name: group_members
+-- Of group $1 from beyond id $2, at most $3.
+SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, target_url, headers, run_at, deadline_at, priority,
+       ordering_key, max_attempts, timeout_seconds, on_complete_url, on_failure_url, wait_for_signal, max_wait_seconds, group_key,
+       run_after, run_if, traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result,
+       result, last_error, progress, checkpoint, created_at, started_at, finished_at, blocks_key, waits_until, delivery_of
+FROM pending_tasks WHERE group_key = $1::text AND id > $2::bigint ORDER BY id LIMIT $3::integer
+
+-- name: gauges
+-- By type: how many are pending, and since when the first of them that is due has been; and the database's clock. Both indexes of
+-- open tasks hold little else.
+SELECT type, sum(pending)::bigint, min(due_since), now() FROM (
+    SELECT type::text, count(*) AS pending, min(run_at) FILTER (WHERE run_at <= now()) AS due_since
+    FROM pending_tasks WHERE dispatchable AND ordering_key IS NULL AND status = 'pending' GROUP BY 1
+    UNION ALL
+    SELECT type::text, count(*), min(run_at) FILTER (WHERE run_at <= now())
+    FROM pending_tasks WHERE dispatchable AND ordering_key IS NOT NULL AND status = 'pending' GROUP BY 1) AS part
+GROUP BY type ORDER BY type

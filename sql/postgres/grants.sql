@@ -4,13 +4,13 @@
 --   psql -v app=shop -v relay=tallypost -v report=auditor -f grants.sql "$DATABASE_URL"
 --
 -- app     inserts tasks and reads what became of them; it cannot claim to have been delivered.
--- relay   reads everything and writes what the relay writes; it cannot change what was ordered, nor add a task, and
---         removes only what ended long ago, by tallypost_purge.
+-- relay   reads everything and writes what the relay writes; it cannot change what was ordered. It adds tasks only by functions
+--         (notices, deliveries to subscribers, schedules, the API), and removes only what ended long ago, by tallypost_purge.
 -- report  reads everything but the tokens that end a wait.
 --
 -- Rights that a role has already (by ownership, from PUBLIC, as a member) are not taken away.
 \set ON_ERROR_STOP on
-\set relay_columns 'status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result, result, last_error, progress, checkpoint, started_at, finished_at'
+\set relay_columns 'status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result, result, last_error, progress, checkpoint, started_at, finished_at, waits_until, heartbeat_ms, check_at, signal_status, signal_result, signal_at'
 
 SELECT :{?app} AS has_app, :{?relay} AS has_relay, :{?report} AS has_report \gset
 \if :has_app \else \set app '' \endif
@@ -50,7 +50,8 @@ SELECT format('GRANT INSERT (%s) ON pending_tasks TO %I', string_agg(quote_ident
 FROM pg_attribute
 WHERE attrelid = 'pending_tasks'::regclass AND attnum > 0 AND NOT attisdropped
   AND attname <> ALL (string_to_array(:'relay_columns', ', '))
-  AND attname NOT IN ('blocks_key', 'created_at', 'dispatchable', 'holds_key', 'in_flight_key', 'unsuccessful') \gexec
+  AND attname NOT IN ('blocks_key', 'created_at', 'dispatchable', 'holds_key', 'in_flight_key', 'unsuccessful', 'has_dependents', 'delivery_of') \gexec
+GRANT INSERT (key, on_complete_url, fail_fast), SELECT ON task_groups TO :"app";
 -- What became of it; RETURNING and ON CONFLICT read as well.
 GRANT SELECT (id, type, subject, idempotency_key, signal_token, group_key, run_after, run_at, status, attempts, response_status,
               start_result, result, last_error, progress, created_at, started_at, finished_at) ON pending_tasks TO :"app";
@@ -61,7 +62,7 @@ WHERE pg_get_serial_sequence('pending_tasks', 'id') IS NOT NULL \gexec
 
 \if :has_relay
 GRANT USAGE ON SCHEMA :tables_in TO :"relay";
-GRANT SELECT ON pending_tasks, task_attempts, task_events, task_routes, tallypost_relays, tallypost_schema TO :"relay";
+GRANT SELECT ON pending_tasks, task_groups, task_attempts, task_events, task_routes, tallypost_relays, tallypost_schema TO :"relay";
 -- What the relay alone writes, and what a retry moves.
 GRANT UPDATE (:relay_columns, run_at, blocks_key) ON pending_tasks TO :"relay";
 -- History is added to, never changed.
@@ -71,11 +72,13 @@ GRANT INSERT, DELETE ON task_routes TO :"relay";
 GRANT INSERT, UPDATE, DELETE ON tallypost_relays TO :"relay";
 -- Retention: the one way to remove a task.
 GRANT EXECUTE ON FUNCTION tallypost_purge TO :"relay";
+-- What follows from a task's end, and what schedules and the API order: tasks that these functions insert, and no others.
+GRANT EXECUTE ON FUNCTION tallypost_follow, tallypost_fan_out, tallypost_close_groups, tallypost_insert TO :"relay";
 \endif
 
 \if :has_report
 GRANT USAGE ON SCHEMA :tables_in TO :"report";
-GRANT SELECT ON task_attempts, task_events, task_routes, tallypost_relays, tallypost_schema TO :"report";
+GRANT SELECT ON task_groups, task_attempts, task_events, task_routes, tallypost_relays, tallypost_schema TO :"report";
 -- Every column but the token, those of an adopted table's own included.
 SELECT format('GRANT SELECT (%s) ON pending_tasks TO %I', string_agg(quote_ident(attname), ', ' ORDER BY attnum), :'report')
 FROM pg_attribute

@@ -10,7 +10,7 @@ SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, targ
        CASE WHEN wait_for_signal THEN 'true' ELSE 'false' END AS wait_for_signal, max_wait_seconds, group_key, run_after, run_if,
        traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result, result, last_error,
        progress, checkpoint, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', created_at), created_at) AS created_at, started_at,
-       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key
+       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key, waits_until, delivery_of
 FROM pending_tasks
 WHERE id > ?1 /* filter */
 ORDER BY id LIMIT ?2;
@@ -23,7 +23,7 @@ SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, targ
        CASE WHEN wait_for_signal THEN 'true' ELSE 'false' END AS wait_for_signal, max_wait_seconds, group_key, run_after, run_if,
        traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result, result, last_error,
        progress, checkpoint, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', created_at), created_at) AS created_at, started_at,
-       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key
+       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key, waits_until, delivery_of
 FROM pending_tasks WHERE id = ?1;
 
 -- name: show_attempts
@@ -39,7 +39,8 @@ SELECT count(*) FROM pending_tasks WHERE TRUE /* filter */;
 -- name: retry_tasks
 -- Final tasks start anew at ?1, at most ?2 of them. What the last round found out stays to be read until the next writes over it.
 UPDATE pending_tasks
-SET status = 'pending', attempts = 0, run_at = ?1, finished_at = NULL, blocks_key = 0, leased_by = NULL, lease_expires_at = NULL
+SET status = 'pending', attempts = 0, run_at = ?1, finished_at = NULL, blocks_key = 0, leased_by = NULL, lease_expires_at = NULL,
+    signal_status = NULL, signal_result = NULL, signal_at = NULL, waits_until = NULL, heartbeat_ms = NULL, check_at = NULL
 WHERE id IN (SELECT id FROM pending_tasks WHERE status IN ('failed', 'timeout', 'cancelled', 'completed') /* filter */
              ORDER BY id LIMIT ?2)
 RETURNING id;
@@ -48,7 +49,7 @@ RETURNING id;
 -- Tasks that have not ended and are not being sent end at ?1, at most ?2 of them. A failed task that goes on holding its
 -- ordering key is opened and called off in one step: else nobody could let its key go without sending it again.
 UPDATE pending_tasks
-SET status = 'cancelled', finished_at = ?1, blocks_key = 0
+SET status = 'cancelled', finished_at = ?1, blocks_key = 0, check_at = NULL
 WHERE id IN (SELECT id FROM pending_tasks
              WHERE (status IN ('pending', 'blocked', 'waiting') OR (status = 'failed' AND blocks_key)) /* filter */ ORDER BY id LIMIT ?2)
 RETURNING id;
@@ -90,3 +91,36 @@ WHERE task.id = ?1 AND other.id <> task.id AND other.run_at_ms <= ?2
 
 -- name: resume_route
 DELETE FROM task_routes WHERE type = ?1;
+
+-- name: ended_among
+-- Of tasks ?1 (a JSON array of ids) those that have ended, and those that are not there.
+SELECT asked.value FROM json_each(?1) AS asked LEFT JOIN pending_tasks AS task ON task.id = asked.value
+WHERE task.id IS NULL OR task.status IN ('completed', 'failed', 'timeout', 'cancelled');
+
+-- name: show_group
+SELECT key, status, on_complete_url, CASE WHEN fail_fast THEN 'true' ELSE 'false' END AS fail_fast, created_at, ended_at FROM task_groups WHERE key = ?1;
+
+-- name: group_counts
+SELECT coalesce(status, ''), count(*) FROM pending_tasks WHERE group_key = ?1 GROUP BY 1 ORDER BY 1;
+
+-- name: group_members
+-- Of group ?1 from beyond id ?2, at most ?3.
+SELECT id, type, payload, idempotency_key, subject, amount_minor, currency, target_url, headers,
+       coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', run_at), run_at) AS run_at,
+       coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', deadline_at), deadline_at) AS deadline_at,
+       priority, ordering_key, max_attempts, timeout_seconds, on_complete_url, on_failure_url,
+       CASE WHEN wait_for_signal THEN 'true' ELSE 'false' END AS wait_for_signal, max_wait_seconds, group_key, run_after, run_if,
+       traceparent, status, attempts, lease_epoch, lease_expires_at, leased_by, response_status, start_result, result, last_error,
+       progress, checkpoint, coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', created_at), created_at) AS created_at, started_at,
+       finished_at, CASE WHEN blocks_key THEN 'true' ELSE 'false' END AS blocks_key, waits_until, delivery_of
+FROM pending_tasks WHERE group_key = ?1 AND id > ?2 ORDER BY id LIMIT ?3;
+
+-- name: gauges
+-- By type: how many are pending, and since when the first of them that is due at ?1 has been. Both indexes of open tasks hold little else.
+SELECT type, sum(pending), min(due_since) FROM (
+    SELECT lane AS type, count(*) AS pending, min(CASE WHEN run_at_ms <= ?1 THEN run_at_ms END) AS due_since
+    FROM pending_tasks WHERE ordering_key IS NULL AND is_open AND lane IS NOT NULL GROUP BY lane
+    UNION ALL
+    SELECT lane, count(*), min(CASE WHEN run_at_ms <= ?1 THEN run_at_ms END)
+    FROM pending_tasks WHERE ordering_key IS NOT NULL AND holds_key AND lane IS NOT NULL AND status = 'pending' GROUP BY lane)
+GROUP BY type ORDER BY type;

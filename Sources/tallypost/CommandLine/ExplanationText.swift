@@ -25,7 +25,7 @@ struct ExplanationText {
         case .blocked: return [blocked] + deadline
         case .pending: return pending + deadline
         case .processing: return processing
-        case .waiting: return ["Task \(id) was accepted by its receiver and waits for a signal."]
+        case .waiting: return waiting
         case .completed:
             return ["Task \(id) is completed\(ended): the receiver answered \(facts.task["response_status"] ?? "2xx"), \(tries)."]
         case .failed: return ["Task \(id) is a dead letter\(ended), \(tries): \(lastError).", again]
@@ -40,6 +40,15 @@ struct ExplanationText {
             return "Task \(id) is blocked, but names no predecessor in run_after."
         }
         return "Task \(id) is blocked until task \(predecessor) is \(facts.task["run_if"] ?? "completed")."
+    }
+
+    private var waiting: [String] {
+        if facts.task["wait_for_signal"] != "true" {
+            return ["Task \(id) waits for its deliveries to the subscribers of \(type): tallypost task list --type '\(type)/NAME' shows them."]
+        }
+        let end = facts.task["waits_until"].map { ", until \($0) at the latest" } ?? ""
+        let progress = facts.task["progress"].map { ["Its worker has reported \($0)."] } ?? []
+        return ["Task \(id) was accepted by its receiver and waits for a signal\(end)."] + progress
     }
 
     private var pending: [String] {
