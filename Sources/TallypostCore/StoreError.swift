@@ -46,6 +46,9 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether it ails the connection or the whole database, so that other calls would fail like this one.
+    public var ailsTheWhole: Bool { isTransient || kind == .corrupt }
+
     /// One line for a log: what was done, what happened, the engine's code.
     public var description: String { "\(operation): \(message) [\(code)]" }
 }

@@ -25,18 +25,22 @@ public final class Dispatcher {
         public var notifier: SystemdNotifier
         /// Log lines.
         public var log: Log
-        /// SIGHUP: the new routes and retention, or nil when the old ones stay in force.
-        public var reload: () -> (routes: [String: RoutePolicy], retention: RetentionPolicy)?
+        /// Where the loop tells of itself; nil: nobody asks.
+        public var board: MetricsBoard?
+        /// SIGHUP: the new routes, retention and schedules, or nil when the old ones stay in force.
+        public var reload: () -> (routes: [String: RoutePolicy], retention: RetentionPolicy, schedules: [Schedule])?
 
         /// Memberwise.
         public init(
             now: @escaping () -> Instant, signals: SignalDescriptor, notifier: SystemdNotifier, log: Log,
-            reload: @escaping () -> (routes: [String: RoutePolicy], retention: RetentionPolicy)?
+            board: MetricsBoard? = nil,
+            reload: @escaping () -> (routes: [String: RoutePolicy], retention: RetentionPolicy, schedules: [Schedule])?
         ) {
             self.now = now
             self.signals = signals
             self.notifier = notifier
             self.log = log
+            self.board = board
             self.reload = reload
         }
     }
@@ -57,6 +61,8 @@ public final class Dispatcher {
     /// When the first signal to stop came.
     private var stoppingSince: Instant?
     private var statusAt = Instant(nanoseconds: .min)
+    private var publishAt = Instant(nanoseconds: .min)
+    private var toldStopping = false
 
     /// The caller keeps `store` and closes it after ``run()``.
     public init(relay: Relay, courier: any CourierLoop, store: StoreThread, surroundings: Surroundings) {
@@ -74,6 +80,7 @@ public final class Dispatcher {
         courier.watch(store.descriptor)
         courier.watch(around.signals.descriptor)
         tell(.tick)
+        publish()
         while ending == nil {
             let now = around.now()
             let woken = courier.wait(
@@ -93,7 +100,9 @@ public final class Dispatcher {
             }
             tell(.tick)
             showStatus()
+            publish()
         }
+        if let board = around.board { board.publish(relay.snapshot()) }
         courier.ignore(store.descriptor)
         courier.ignore(around.signals.descriptor)
         courier.close()
@@ -130,6 +139,7 @@ public final class Dispatcher {
             if let settings = around.reload() {
                 tell(.reconfigured(settings.routes))
                 tell(.retentionChanged(settings.retention))
+                tell(.schedulesChanged(settings.schedules))
             }
             around.notifier.ready()
         case .terminate, .interrupt:
@@ -157,6 +167,17 @@ public final class Dispatcher {
         case .report(let notice): around.log.report(notice)
         case .finished: ending = .finished
         }
+    }
+
+    private func publish() {
+        guard let board = around.board else { return }
+        let now = around.now()
+        board.turned(at: now)
+        // Whoever asks whether it is ready should hear of a stop at once.
+        guard now >= publishAt || relay.isStopping != toldStopping else { return }
+        toldStopping = relay.isStopping
+        publishAt = now + MetricsBoard.interval
+        board.publish(relay.snapshot())
     }
 
     private func showStatus() {

@@ -8,6 +8,18 @@ extension Log {
             self.error(
                 "the database does not answer; trying again",
                 ["error": error.description, "retry_after_ms": String(wait.milliseconds)])
+        case .ticksMissed(let schedule, let since):
+            warning(
+                "ticks of a schedule came too late and were left out; catchUp: \"latest\" makes up for the last of them",
+                ["schedule": schedule, "since": since.iso8601])
+        case .tickRefused(let schedule, let key, let error, let wait):
+            self.error(
+                "the database refuses a schedule's task",
+                ["schedule": schedule, "key": key, "error": error.description, "retry_after_ms": String(wait.milliseconds)])
+        case .scheduleOfPausedRoute(let schedule, let type):
+            warning(
+                "a schedule inserts tasks of a route that is paused; they wait",
+                ["schedule": schedule, "type": type, "mend": "tallypost route resume \(type)"])
         case .storeBack: info("the database answers again", [:])
         case .deadLetter(let id, let type, let reason):
             error("task failed", ["task": String(id), "type": type, "reason": reason])

@@ -79,7 +79,7 @@ public final class StoreThread: Sendable {
 }
 
 extension TaskStore {
-    /// Carries out an order, in its sequence: pauses, settlement and claim, sweep, expired leases, survey, first lease's end, retention.
+    /// Carries out an order, in its sequence: pauses, inserts, settlement and claim, sweep, expired leases, survey, first lease's end, retention.
     ///
     /// What was done is reported even if a later part failed, so that no leased task is forgotten. Only an order of which
     /// nothing was done is given back as failed.
@@ -92,6 +92,7 @@ extension TaskStore {
                 try self.pause(route: pause.type, reason: pause.reason)
                 rest.pauses.removeFirst()
             }
+            if !order.inserts.isEmpty { report.inserted = try attemptInsert(order.inserts) }
             if !order.outcomes.isEmpty, let claim = order.claim {
                 let (settlement, batch) = try exchange(order.outcomes, claim)
                 report.settlement = settlement
@@ -114,6 +115,28 @@ extension TaskStore {
             report.failure = error
         }
         return .storeDone(report)
+    }
+
+    /// A row that the database will not have, or a right that is missing, must not stand in the way of delivery, nor of the other
+    /// schedules: only what ails the connection or the whole database is thrown.
+    private func attemptInsert(_ drafts: [TaskDraft]) throws(StoreError) -> InsertReport {
+        var report = InsertReport()
+        do throws(StoreError) {
+            report.inserted = try insert(drafts)
+            return report
+        } catch {
+            if error.ailsTheWhole { throw error }
+            guard drafts.count > 1 else {
+                report.refused = drafts.map { ($0.idempotencyKey ?? "", error) }
+                return report
+            }
+        }
+        for draft in drafts {
+            let one = try attemptInsert([draft])
+            report.inserted += one.inserted
+            report.refused += one.refused
+        }
+        return report
     }
 
     /// What stands in the way of retention (a right that is missing, a foreign key) must not stand in the way of delivery: only a

@@ -75,6 +75,11 @@ public final class MemoryStore: TaskStore {
         try perform("earliest_lease") { tables, now in tables.earliestLeaseEnd(now: now) }
     }
 
+    /// See ``TaskStore/insert(_:)``.
+    public func insert(_ drafts: [TaskDraft]) throws(StoreError) -> Int {
+        try perform("insert_tick") { tables, now in tables.insert(drafts, now: now) }
+    }
+
     /// See ``TaskStore/pause(route:reason:)``.
     public func pause(route type: String, reason: String) throws(StoreError) {
         try perform("pause_route") { tables, _ in if tables.paused[type] == nil { tables.paused[type] = reason } }

@@ -104,6 +104,7 @@ enum StoreCommand {
 enum StoreStep {
     case open
     case pause(type: String, reason: String)
+    case insert([TaskDraft])
     case settle([Outcome])
     case claim(ClaimRequest)
     case sweep(Int)
@@ -139,6 +140,7 @@ struct StoreRun {
         }
         rest = order
         var steps: [StoreStep] = order.pauses.map { .pause(type: $0.type, reason: $0.reason) }
+        if !order.inserts.isEmpty { steps.append(.insert(order.inserts)) }
         if !order.outcomes.isEmpty { steps.append(.settle(order.outcomes)) }
         if let claim = order.claim { steps.append(.claim(claim)) }
         if order.sweepLimit > 0 { steps.append(.sweep(order.sweepLimit)) }

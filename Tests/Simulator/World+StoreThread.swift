@@ -88,6 +88,10 @@ extension World {
             case .pause(let type, let reason):
                 try store.pause(route: type, reason: reason)
                 run.rest.pauses.removeFirst()
+            case .insert(let drafts):
+                var report = InsertReport()
+                report.inserted = try store.insert(drafts)
+                run.report.inserted = report
             case .settle(let outcomes): run.settlement = try store.settle(outcomes)
             case .claim(let request): run.report.batch = try store.claim(request)
             case .sweep(let limit): run.report.swept = try store.sweep(limit: limit)
@@ -115,6 +119,7 @@ extension World {
             guard !tables.isAway else { return }
             var precise: ClaimImprecision?
             switch step {
+            case .insert(let drafts): _ = tables.insert(drafts, now: now)
             case .settle(let outcomes): _ = tables.settle(outcomes, now: now)
             case .claim(let request): _ = tables.claim(request, now: now, &precise)
             case .sweep(let limit): _ = tables.sweep(limit: limit, now: now)

@@ -24,6 +24,10 @@ final class RelayBench {
     private var heldOrder: StoreOrder?
     /// What each visit to the database takes; nothing else happens meanwhile.
     var visitTakes = TimeSpan.zero
+    /// Types of which the database takes no task of a schedule.
+    var refusedTypes: Set<String> = []
+    /// While set, tasks of schedules are inserted and the answer is lost.
+    var losesInserts = false
     /// While set, retention fails with it.
     var purgeFault: StoreError?
 
@@ -32,14 +36,14 @@ final class RelayBench {
 
     init(
         _ routes: [RoutePolicy], database: MemoryDatabase = MemoryDatabase(), name: String = "relay-a", drains: Bool = false,
-        limits: RelayLimits = RelayLimits(), retention: RetentionPolicy = RetentionPolicy()
+        limits: RelayLimits = RelayLimits(), retention: RetentionPolicy = RetentionPolicy(), schedules: [Schedule] = []
     ) {
         self.database = database
         store = MemoryStore(database)
         now = Instant(nanoseconds: 1_000_000_000)
         relay = Relay(
             name: name, routes: Dictionary(uniqueKeysWithValues: routes.map { ($0.type, $0) }), parser: PlainTargetParser(),
-            drains: drains, retention: retention, seed: 1, limits: limits)
+            drains: drains, retention: retention, schedules: schedules, seed: 1, limits: limits)
         tell(.tick)
     }
 
@@ -141,6 +145,8 @@ final class RelayBench {
         tell(.reconfigured(Dictionary(uniqueKeysWithValues: routes.map { ($0.type, $0) })))
     }
 
+    func reschedule(_ schedules: [Schedule]) { tell(.schedulesChanged(schedules)) }
+
     func retain(_ policy: RetentionPolicy) { tell(.retentionChanged(policy)) }
 
     /// Carries out the order that was held back.
@@ -184,6 +190,7 @@ final class RelayBench {
         var report = StoreReport()
         do throws(StoreError) {
             for pause in order.pauses { try store.pause(route: pause.type, reason: pause.reason) }
+            if !order.inserts.isEmpty { report.inserted = try insert(order.inserts) }
             if !order.outcomes.isEmpty { report.settlement = try store.settle(order.outcomes) }
             if let claim = order.claim { report.batch = try store.claim(claim) }
             if order.sweepLimit > 0 { report.swept = try store.sweep(limit: order.sweepLimit) }
@@ -195,6 +202,17 @@ final class RelayBench {
             }
         } catch { return .storeFailed(error, order) }
         return .storeDone(report)
+    }
+
+    private func insert(_ drafts: [TaskDraft]) throws(StoreError) -> InsertReport {
+        var report = InsertReport()
+        let refused = drafts.filter { refusedTypes.contains($0.type) }
+        report.refused = refused.map {
+            ($0.idempotencyKey ?? "", StoreError(kind: .data, code: "23514", operation: "insert_tick", message: "refused"))
+        }
+        report.inserted = try store.insert(drafts.filter { !refusedTypes.contains($0.type) })
+        if losesInserts { throw StoreError(kind: .connection, code: "08006", operation: "insert_tick", message: "no answer") }
+        return report
     }
 }
 

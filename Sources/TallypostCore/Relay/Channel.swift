@@ -22,6 +22,8 @@ struct Channel {
     let key: ChannelKey
     /// Its place in the relay's list of destinations; two routes to one destination share that.
     let destination: Int
+    /// Where its type is counted (``RelayMetrics``).
+    var series = RelayMetrics.other
     /// Requests at once.
     var limit: Int
     /// This relay's share of the route's rate; nil: the route has none.

@@ -31,6 +31,9 @@ extension Relay {
         channels[index].inFlight += 1
         inFlight += 1
         tally.sent += 1
+        if let clock {
+            for item in items { metrics.sent(channels[index].series, delay: clock.earliest(at: now) - item.task.runAt) }
+        }
         let delivery = Delivery(
             task: first.task, others: items.dropFirst().map(\.task), isBatch: true, origin: first.origin, timeout: first.timeout,
             deadline: first.deadline)
@@ -122,6 +125,7 @@ extension Relay {
             items.append(task.fit)
         }
         learn(from: answer, in: batch.channel, at: now)
+        let series = channels[batch.channel].series
         leavePlace(batch.channel)
         if !late.isEmpty {
             tally.late += late.count
@@ -135,7 +139,9 @@ extension Relay {
         }
         for (place, fit) in items.enumerated() {
             settlesKeyed = settlesKeyed || fit.task.orderingKey != nil
-            record(itemOutcome(of: answer, for: fit, isRepeated: place > 0, at: now), type: fit.task.type, at: now)
+            let outcome = itemOutcome(of: answer, for: fit, isRepeated: place > 0, at: now)
+            metrics.answered(series, after: answer.duration, outcome.change)
+            record(outcome, type: fit.task.type, series: series, at: now)
         }
     }
 

@@ -143,9 +143,10 @@ extension Relay {
     mutating func channel(for key: ChannelKey, under policy: RoutePolicy) -> Int {
         if let index = channelOf[key] { return index }
         let destination = destination(for: key.origin)
-        let made = Channel(
+        var made = Channel(
             key: key, destination: destination, limit: policy.concurrency, bucket: policy.rate.map { freshBucket($0) },
             batch: policy.batch)
+        made.series = metrics.place(of: key.type)
         let index: Int
         if let free = freeChannels.popLast() {
             channels[free] = made

@@ -18,9 +18,12 @@ extension Relay {
         }
         drop(answer.id)
         learn(from: answer, in: task.channel, at: now)
+        let series = channels[task.channel].series
         leavePlace(task.channel)
         settlesKeyed = settlesKeyed || task.fit.task.orderingKey != nil
-        record(outcome(of: answer, for: task.fit, at: now), type: task.fit.task.type, at: now)
+        let outcome = outcome(of: answer, for: task.fit, at: now)
+        metrics.answered(series, after: answer.duration, outcome.change)
+        record(outcome, type: task.fit.task.type, series: series, at: now)
     }
 
     mutating func leavePlace(_ channel: Int) {
@@ -128,7 +131,10 @@ extension Relay {
     }
 
     /// Puts an outcome where the next visit to the database takes it.
-    mutating func record(_ outcome: Outcome, type: String, at now: Instant) {
+    ///
+    /// - Parameter series: where the type is counted; nil: to be looked up.
+    mutating func record(_ outcome: Outcome, type: String, series: Int? = nil, at now: Instant) {
+        metrics.decided(series ?? metrics.place(of: type), outcome.change)
         if outcomes.isEmpty { oldestOutcomeAt = now }
         outcomes.append(outcome)
         switch outcome.change {
@@ -166,6 +172,7 @@ extension Relay {
             reason =
                 "relay \(lease.relay ?? "unknown") stopped answering during attempt \(lease.attempts); its outcome is unknown"
             tally.recovered += 1
+            metrics.lost(metrics.place(of: lease.type))
             actions.append(.report(.leaseRecovered(id: lease.id, type: lease.type, from: lease.relay)))
         case .worker:
             reason = policy?.heartbeat.map { "no heartbeat for \($0.milliseconds / 1_000) s" } ?? "no heartbeat in time"

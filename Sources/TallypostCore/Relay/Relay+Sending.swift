@@ -36,6 +36,7 @@ extension Relay {
         channels[task.channel].inFlight += 1
         inFlight += 1
         tally.sent += 1
+        if let clock { metrics.sent(channels[channel].series, delay: clock.earliest(at: now) - fit.task.runAt) }
         actions.append(.send(Delivery(task: fit.task, origin: fit.origin, timeout: fit.timeout, deadline: fit.deadline)))
     }
 

@@ -20,7 +20,9 @@ extension Relay {
             askedAt = now
             claimsUnderOldRoutes = false
             // Chores and proofs may look at much; only claims and settlements tell how quick the database is.
-            isPaced = (order.claim != nil || !order.outcomes.isEmpty) && order.sweepLimit == 0 && !order.asksLeases
+            isPaced =
+                (order.claim != nil || !order.outcomes.isEmpty) && order.sweepLimit == 0 && !order.asksLeases
+                && order.inserts.isEmpty
             actions.append(.order(order))
         } else if store == .free, phase == .running, !isHungry {
             store = .listening
@@ -55,6 +57,7 @@ extension Relay {
             surveyAt = now + limits.surveyInterval
             surveying = true
         }
+        addTicks(to: &order, at: now)
         addPurge(to: &order, at: now)
         swap(&order.pauses, &pauses)
         let isFull = outcomes.count >= limits.settleBatch / 2
@@ -100,11 +103,14 @@ extension Relay {
     mutating func storeDone(_ report: StoreReport, at now: Instant) {
         store = .free
         judgePace(at: now)
+        metrics.visits.add(now - askedAt)
+        metrics.written += UInt64(report.settlement.written)
         if report.failure == nil {
             if backoff > limits.shortestBackoff { actions.append(.report(.storeBack)) }
             backoff = limits.shortestBackoff
         }
         notePurge(report, at: now)
+        noteTicks(report, at: now)
         if !report.settlement.late.isEmpty {
             tally.late += report.settlement.late.count
             actions.append(.report(.lateOutcomes(ids: report.settlement.late)))
@@ -163,6 +169,7 @@ extension Relay {
         let before = paused
         paused = Set(survey.paused).union(pauses.map(\.type))
         for type in paused.subtracting(before).sorted() { giveBackQueued(of: type, at: now) }
+        warnOfPausedSchedules()
         if !before.isSubset(of: paused) || survey.mayHaveDue { isHungry = true }
         if let due = survey.nextDue { nextDueAt = min(nextDueAt, now + max(.zero, due - survey.now)) }
         let strangers = Set(survey.types).subtracting(routes.keys)
@@ -199,6 +206,7 @@ extension Relay {
         // Listening failed when an order had already interrupted it: that order is under way and will tell for itself.
         if order.isEmpty, store == .working { return }
         purgeFailed(at: now)
+        noteTicks(nil, at: now)
         outcomes.insert(contentsOf: order.outcomes, at: 0)
         pauses.insert(contentsOf: order.pauses, at: 0)
         if order.surveys { wantsSurvey = true }
@@ -212,6 +220,7 @@ extension Relay {
 
     /// Waits with full jitter, doubling: relays that lost the same database do not come back all at once.
     mutating func storeLost(_ error: StoreError, at now: Instant) {
+        metrics.storeFailures += 1
         let wait = TimeSpan(nanoseconds: Int64(random.next(upTo: UInt64(backoff.nanoseconds)))) + .milliseconds(1)
         backoff = min(backoff + backoff, limits.longestBackoff)
         actions.append(.report(.storeAway(error, retryAfter: wait)))

@@ -116,6 +116,10 @@ public struct Relay: Sendable {
     var proveAt = Instant(nanoseconds: .min)
     var toldOfBound = false
     var retention: RetentionState
+    var scheduleBook: ScheduleBook
+    /// What became of the schedules' ticks.
+    public internal(set) var scheduleTally = ScheduleTally()
+    var metrics: RelayMetrics
 
     enum Phase: Sendable, Equatable {
         case running
@@ -148,10 +152,12 @@ public struct Relay: Sendable {
     ///   - routes: by task type.
     ///   - drains: finish when nothing is due or in flight.
     ///   - retention: how long tasks that have ended are kept.
+    ///   - schedules: whose ticks insert tasks.
     ///   - seed: of the jitter.
     public init(
         name: String, routes: [String: RoutePolicy], parser: any TargetParser, drains: Bool = false,
-        retention: RetentionPolicy = RetentionPolicy(), seed: UInt64, limits: RelayLimits = RelayLimits()
+        retention: RetentionPolicy = RetentionPolicy(), schedules: [Schedule] = [], seed: UInt64,
+        limits: RelayLimits = RelayLimits()
     ) {
         self.name = name
         self.routes = routes
@@ -161,12 +167,16 @@ public struct Relay: Sendable {
         sharesRates = routes.values.contains { $0.rate != nil }
         pace = StorePace(limits)
         self.retention = RetentionState(policy: retention)
+        scheduleBook = ScheduleBook(schedules)
+        metrics = RelayMetrics(routes.keys)
         random = RandomSource(seed: seed)
         backoff = limits.shortestBackoff
     }
 
     /// Whether `finished` has been among the actions.
     public var isFinished: Bool { phase == .finished }
+    /// Whether it claims nothing more.
+    public var isStopping: Bool { phase != .running }
     /// Tasks leased and in memory.
     public var heldCount: Int { held.count }
     /// Requests under way.
@@ -195,6 +205,7 @@ public struct Relay: Sendable {
         case .stopRequested(let span): stop(within: span, at: now)
         case .reconfigured(let routes): reconfigure(routes, at: now)
         case .retentionChanged(let policy): retain(policy, at: now)
+        case .schedulesChanged(let schedules): reschedule(schedules)
         }
         advance(at: now)
     }
@@ -211,7 +222,7 @@ public struct Relay: Sendable {
         var wake = Instant.distantFuture
         // A relay that stops claims nothing, looks at nothing and does no chores: these times would only keep it awake.
         if phase == .running {
-            wake = min(choresAt, purgeWake)
+            wake = min(choresAt, purgeWake, tickWake(after: now))
             if !isHungry { wake = min(wake, nextDueAt, lookAt) }
             wake = min(wake, claimAt)
             if wantsSurvey { wake = min(wake, surveyAt) }
@@ -264,6 +275,7 @@ public struct Relay: Sendable {
             giveBackQueued(of: type, at: now)
         }
         self.routes = routes
+        metrics.know(routes.keys)
         claimsUnderOldRoutes = store == .working
         sharesRates = routes.values.contains { $0.rate != nil }
         if sharesRates { signAt = min(signAt, now) }

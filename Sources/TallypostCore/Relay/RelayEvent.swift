@@ -20,6 +20,8 @@ public enum RelayEvent: Sendable {
     case reconfigured([String: RoutePolicy])
     /// Tasks that have ended are kept for another time from now on.
     case retentionChanged(RetentionPolicy)
+    /// Other schedules from now on.
+    case schedulesChanged([Schedule])
 }
 
 /// What the relay's mind asks of the world.
@@ -44,6 +46,8 @@ public struct StoreOrder: Sendable {
     public var outcomes: [Outcome] = []
     /// Types to pause, with the reason.
     public var pauses: [(type: String, reason: String)] = []
+    /// Tasks of schedules to insert, before the claim.
+    public var inserts: [TaskDraft] = []
     /// Tasks to claim.
     public var claim: ClaimRequest?
     /// End what is overdue or was never a task: at most so many rows.
@@ -67,7 +71,7 @@ public struct StoreOrder: Sendable {
     /// Whether there is nothing to do.
     public var isEmpty: Bool {
         outcomes.isEmpty && pauses.isEmpty && claim == nil && sweepLimit == 0 && expiredLimit == 0 && !surveys && !asksLeases
-            && retention == nil
+            && retention == nil && inserts.isEmpty
     }
 }
 
@@ -75,6 +79,8 @@ public struct StoreOrder: Sendable {
 public struct StoreReport: Sendable {
     /// Of the outcomes.
     public var settlement = Settlement(written: 0, late: [])
+    /// Of the inserts; nil when there were none.
+    public var inserted: InsertReport?
     /// Of the claim; nil when none was asked.
     public var batch: ClaimBatch?
     /// Rows that a sweep ended; nil when none was asked.
@@ -131,6 +137,12 @@ public enum RelayNotice: Sendable {
     case storeQuick
     /// The claim of new work has stopped because memory bounds were reached.
     case memoryBound(tasks: Int, bytes: Int)
+    /// Ticks of a schedule came too late to be inserted, the first of them at that time.
+    case ticksMissed(schedule: String, since: Timestamp)
+    /// The database will not have a schedule's task; tried again after so long.
+    case tickRefused(schedule: String, key: String, StoreError, retryAfter: TimeSpan)
+    /// A schedule inserts tasks of a route that is paused: they wait.
+    case scheduleOfPausedRoute(schedule: String, type: String)
     /// Retention removed so many tasks since this was last told.
     case purged(count: Int)
     /// Retention could not remove anything; tried again after so long.

@@ -70,6 +70,13 @@ public struct RelayLimits: Sendable {
     /// What retention removed is told no more often than this.
     public var purgeTelling = TimeSpan.minutes(1)
 
+    /// A schedule's tick that comes later than so many seconds is late, and `catchUp` says what becomes of it.
+    public var tickPatience: Int64 = 60
+    /// No tick is made up for that is older than so many seconds.
+    public var tickLife: Int64 = 86_400
+    /// When an insert is tried again that the database refused.
+    public var tickRetry = TimeSpan.seconds(15)
+
     /// The real relay's.
     public init() {}
 }

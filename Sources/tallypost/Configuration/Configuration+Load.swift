@@ -89,7 +89,9 @@ extension Configuration {
         let named = fields["routes"]?.members() ?? []
         for (type, route) in named { routes[type] = routeReader.route(type, route) }
         for (type, route) in named { reportClashes(of: type, route) }
-        for (name, schedule) in fields["schedules"]?.members() ?? [] { schedules[name] = self.schedule(schedule) }
+        for (name, schedule) in fields["schedules"]?.members() ?? [] {
+            schedules[name] = schedule.schedule(name, zones: ZoneDirectory())
+        }
         if let reconcile = fields["reconcile"]?.fields(["every", "staleAfter", "rules", "reports"]) {
             self.reconcile = ReconcileConfiguration(
                 every: reconcile["every"]?.duration(), staleAfter: reconcile["staleAfter"]?.duration(),
@@ -127,21 +129,6 @@ extension Configuration {
             } catch { entry.report("\"\(text)\": \(error.reason)") }
         }
         if let list = try? AllowList(parsing: entries) { allow = list }
-    }
-
-    private func schedule(_ node: ConfigurationNode) -> ScheduleConfiguration? {
-        guard let fields = node.fields(["cron", "zone", "type", "payload", "catchUp"]) else { return nil }
-        guard let cron = fields["cron"]?.string("a cron expression"), let type = fields["type"]?.string("a task type") else {
-            for name in ["cron", "type"] where fields[name] == nil { node.report("has no \(name); add it") }
-            return nil
-        }
-        if let fault = CronCheck.fault(in: cron) { fields["cron"]?.report("\"\(cron)\": \(fault)") }
-        let payload = fields["payload"].flatMap { try? JSONEncoder().encode($0.value) }.map {
-            String(decoding: $0, as: UTF8.self)
-        }
-        return ScheduleConfiguration(
-            cron: cron, zone: fields["zone"]?.string("a time zone") ?? "UTC", type: type, payload: payload ?? "{}",
-            catchUp: fields["catchUp"]?.word(ScheduleConfiguration.CatchUp.self) ?? .skip)
     }
 
     private mutating func readAlert(_ node: ConfigurationNode) {
@@ -201,7 +188,6 @@ extension Configuration {
         var paths: [String] = []
         if listen.admin != nil { paths.append("listen.admin") }
         if listen.public != nil { paths.append("listen.public") }
-        if !schedules.isEmpty { paths.append("schedules") }
         if reconcile != nil { paths.append("reconcile") }
         if !alerts.isEmpty { paths.append("alerts") }
         for (type, route) in routes.sorted(by: { $0.key < $1.key }) {

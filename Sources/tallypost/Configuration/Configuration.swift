@@ -26,7 +26,8 @@ struct Configuration: Sendable {
     var wakeUp = WakeUp.auto
     /// By task type.
     var routes: [String: RouteConfiguration] = [:]
-    var schedules: [String: ScheduleConfiguration] = [:]
+    /// By name.
+    var schedules: [String: Schedule] = [:]
     var reconcile: ReconcileConfiguration?
     var alerts: [AlertConfiguration] = []
     /// How long final rows are kept.
@@ -47,6 +48,17 @@ struct Configuration: Sendable {
     /// What the relay's mind needs to know, by task type.
     var policies: [String: RoutePolicy] { allRoutes.mapValues(\.policy) }
 
+    /// Schedules whose tasks nobody would send.
+    func schedulesWithoutRoute(file: String?) -> [ConfigurationProblem] {
+        schedules.values.sorted { $0.name < $1.name }.filter { routes[$0.task.type] == nil }.map { schedule in
+            let type = schedule.task.type
+            let hint = NearestName.of(type, among: routes.keys).map { "; did you mean \"\($0)\"?" } ?? ""
+            return ConfigurationProblem(
+                file: file, line: nil, path: "schedules.\(schedule.name).type",
+                message: "no route is named \"\(type)\": its tasks will be set aside as failed\(hint)")
+        }
+    }
+
     /// What the courier needs to know.
     func courierSettings(version: String) -> CourierSettings {
         CourierSettings(
@@ -62,18 +74,6 @@ enum AdminToken: Sendable, Equatable {
     case none
     /// The token itself, never printed.
     case token(String)
-}
-
-/// Cron ticks that insert tasks.
-struct ScheduleConfiguration: Sendable, Equatable {
-    /// What becomes of ticks that no relay was there for.
-    enum CatchUp: String, Sendable, CaseIterable { case skip, latest }
-    var cron: String
-    var zone: String
-    var type: String
-    /// JSON text.
-    var payload: String
-    var catchUp: CatchUp
 }
 
 /// The periodic reconciliation.

@@ -35,7 +35,8 @@ struct RelayService {
         let courier = try Self.courier(for: configuration, file: sources.file)
         let relay = Relay(
             name: Self.name(), routes: configuration.policies, parser: CurlTargetParser(), drains: drains,
-            retention: configuration.retention, seed: UInt64.random(in: 0...UInt64.max), limits: Self.limits(for: configuration))
+            retention: configuration.retention, schedules: Array(configuration.schedules.values),
+            seed: UInt64.random(in: 0...UInt64.max), limits: Self.limits(for: configuration))
         let engine = Engine(database)
         let pollOnly = configuration.wakeUp == .poll
         let store = StoreThread { engine.makeStore(pollOnly: pollOnly) }
@@ -45,6 +46,7 @@ struct RelayService {
             relay: relay, courier: courier, store: store,
             surroundings: .init(
                 now: MonotonicClock.now, signals: signals, notifier: SystemdNotifier(), log: log,
+                board: MetricsBoard(version: Version.current),
                 reload: { reload(courier, database: database) }))
         let ending = dispatcher.run()
         if case .interrupted = ending { store.close(within: .zero) } else { store.close(within: .seconds(5)) }
@@ -72,7 +74,7 @@ struct RelayService {
     /// Another configuration, or nil with the reason logged: the old one stays in force.
     private func reload(
         _ courier: CurlCourier, database: DatabaseURL
-    ) -> (routes: [String: RoutePolicy], retention: RetentionPolicy)? {
+    ) -> (routes: [String: RoutePolicy], retention: RetentionPolicy, schedules: [Schedule])? {
         do throws(ConfigurationError) {
             let configuration = try Configuration.load(sources)
             guard configuration.database == database else {
@@ -85,7 +87,7 @@ struct RelayService {
             try Self.apply(configuration, to: courier, file: sources.file)
             warn(of: configuration)
             log.info("configuration reloaded", ["routes": configuration.routes.count])
-            return (configuration.policies, configuration.retention)
+            return (configuration.policies, configuration.retention, Array(configuration.schedules.values))
         } catch {
             for problem in error.problems {
                 log.error("the new configuration is refused; the old one stays in force", ["problem": "\(problem)"])
@@ -95,6 +97,9 @@ struct RelayService {
     }
 
     private func warn(of configuration: Configuration) {
+        for problem in configuration.schedulesWithoutRoute(file: sources.file) {
+            log.warning("a schedule inserts tasks without a route", ["problem": "\(problem)"])
+        }
         for problem in configuration.notCarriedOut { log.warning("configuration", ["problem": "\(problem)"]) }
     }
 

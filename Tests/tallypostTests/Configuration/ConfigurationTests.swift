@@ -87,8 +87,9 @@ import Testing
         #expect(route.policy.heartbeat == .seconds(30) && route.policy.longestWait == .hours(1))
         #expect(route.policy.batch == .init(most: 10, wait: .seconds(1)))
         let schedule = try #require(configuration.schedules["n"])
-        #expect(schedule.zone == "Europe/London" && schedule.catchUp == .latest)
-        #expect(JSONSyntax.isValid(Array(schedule.payload.utf8)))
+        let london = try ZoneDirectory().zone("Europe/London")
+        #expect(schedule.times == .cron(try CronPattern(parsing: "0 2 * * 1-5"), london) && schedule.catchUp == .latest)
+        #expect(schedule.task == TaskDraft(type: "a", payload: #"{"n":1,"s":"x"}"#))
         #expect(configuration.wakeUp == .poll)
         #expect(configuration.allow.networks.count == 2 && configuration.allow.origins.count == 1)
     }
@@ -195,25 +196,5 @@ import Testing
         let shown = try DatabaseURL(parsing: url).redacted
         #expect(!shown.contains("hunter2") && !shown.contains("ter2"))
         #expect(shown.contains(kept))
-    }
-}
-
-@Suite struct CronCheckTests {
-    @Test(arguments: ["* * * * *", "0 2 * * *", "*/10 0-6 1,15 jan-mar MON-FRI", "59 23 31 12 7", "5-50/5 * * * *", "@every 5m"])
-    func `what crontab understands is accepted`(text: String) {
-        #expect(CronCheck.fault(in: text) == nil)
-    }
-
-    @Test(arguments: [
-        ("", "five fields"), ("* * * *", "five fields"), ("* * * * * *", "five fields"), ("60 * * * *", "minute"),
-        ("* 24 * * *", "hour"),
-        ("* * 0 * *", "day of the month"), ("* * * 13 *", "month"), ("* * * * 8", "week"), ("* * * * mon-", "week"),
-        ("5/2 * * * *", "minute"),
-        ("*/0 * * * *", "minute"), ("9-5 * * * *", "minute"), ("1,,2 * * * *", "minute"), ("-1 * * * *", "minute"),
-        ("1/2/3 * * * *", "minute"),
-        ("@every", "five fields"), ("@every 0s", "interval"), ("@every now", "interval"), ("@daily", "five fields"),
-    ])
-    func `what it does not is refused by the field's name`(text: String, words: String) {
-        #expect(CronCheck.fault(in: text)?.contains(words) == true)
     }
 }
