@@ -38,7 +38,8 @@ let package = Package(
         .executableTarget(
             name: "tallypost",
             dependencies: [
-                "TallypostCore", "TallypostSQLite", "TallypostPostgres", "TallypostDelivery", "TallypostRelay", "TallypostConsole", "CMicrohttpd",
+                "TallypostCore", "TallypostSQLite", "TallypostPostgres", "TallypostDelivery", "TallypostRelay", "TallypostConsole",
+                "CMicrohttpd",
                 "CLinux",
             ],
             swiftSettings: strict),

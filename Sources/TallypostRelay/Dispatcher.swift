@@ -27,6 +27,8 @@ public final class Dispatcher {
         public var log: Log
         /// SIGHUP: the new routes and retention, or nil when the old ones stay in force.
         public var reload: () -> (routes: [String: RoutePolicy], retention: RetentionPolicy)?
+        /// The first signal to stop has come.
+        public var stopping: () -> Void = {}
 
         /// Memberwise.
         public init(

@@ -81,6 +81,12 @@ final class Client {
     /// Whether the other end has closed, with nothing more to read.
     var isClosed: Bool { buffer.isEmpty && !fill() }
 
+    /// All that comes until the other end closes.
+    func everything() -> String {
+        while fill() {}
+        return String(decoding: buffer, as: UTF8.self)
+    }
+
     private func fill() -> Bool {
         var chunk = [UInt8](repeating: 0, count: 65_536)
         let count = unsafe recv(descriptor, &chunk, chunk.count, 0)

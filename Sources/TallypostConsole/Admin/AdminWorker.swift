@@ -46,6 +46,8 @@ struct AdminLoop {
     }
 
     static let pollInterval = TimeSpan.milliseconds(100)
+    /// Those who come within so long are asked about together; whoever comes alone is not kept waiting.
+    static let gathering = TimeSpan.milliseconds(10)
 
     private let openDesk: ConsoleSettings.OpenDesk
     private let routes: @Sendable () -> [ConsoleRoute]
@@ -54,7 +56,10 @@ struct AdminLoop {
     private var link = DatabaseLink()
     private var isAwayTold = false
     private var waiters: [Waiter] = []
+    /// Those of whom nothing was asked yet.
+    private var arrivals: [Waiter] = []
     private var nextPoll = Instant(nanoseconds: .min)
+    private var nextArrivals = Instant(nanoseconds: .min)
 
     init(
         openDesk: @escaping ConsoleSettings.OpenDesk, routes: @escaping @Sendable () -> [ConsoleRoute],
@@ -66,10 +71,13 @@ struct AdminLoop {
     }
 
     /// How long there is nothing to do but for new requests; nil: for ever.
-    var untilPoll: TimeSpan? { waiters.isEmpty ? nil : max(nextPoll - ConsoleClock.now(), .zero) }
+    var untilPoll: TimeSpan? {
+        guard !waiters.isEmpty || !arrivals.isEmpty else { return nil }
+        let next = arrivals.isEmpty ? nextPoll : waiters.isEmpty ? nextArrivals : min(nextPoll, nextArrivals)
+        return max(next - ConsoleClock.now(), .zero)
+    }
 
     mutating func work(_ jobs: [AdminJob]) {
-        var arrivals: [Waiter] = []
         for job in jobs {
             if case .show(let id, let wait?) = job.operation {
                 arrivals.append(Waiter(id: id, deadline: ConsoleClock.now() + wait, exchange: job.exchange))
@@ -78,19 +86,23 @@ struct AdminLoop {
             }
         }
         // Of those that came together some may have ended long ago: they are not to wait for the next turn.
-        if !arrivals.isEmpty { waiters += settle(arrivals) }
-        let now = ConsoleClock.now()
-        guard !waiters.isEmpty, now >= nextPoll else { return }
+        if !arrivals.isEmpty, ConsoleClock.now() >= nextArrivals {
+            waiters += settle(arrivals)
+            arrivals = []
+            nextArrivals = ConsoleClock.now() + Self.gathering
+        }
+        guard !waiters.isEmpty, ConsoleClock.now() >= nextPoll else { return }
         waiters = settle(waiters)
         nextPoll = ConsoleClock.now() + Self.pollInterval
     }
 
     /// Answers everybody who still waits, and disconnects.
     mutating func stop() {
-        for waiter in waiters {
+        for waiter in waiters + arrivals {
             waiter.exchange.finish(.problem(.unavailable, "the relay is stopping; ask again").adding("Retry-After", "1"))
         }
         waiters = []
+        arrivals = []
         desk = nil
     }
 

@@ -70,8 +70,8 @@ public final class ListeningSocket: Sendable {
         }
     }
 
-    /// Ends it; a Unix socket's path goes, if it still is ours.
-    func close() {
+    /// Ends it, unless a console has taken it over; a Unix socket's path goes, if it still is ours.
+    public func close() {
         _ = Glibc.close(descriptor)
         var entry = stat()
         guard let file, unsafe lstat(file.path, &entry) == 0, UInt(entry.st_dev) == file.device, UInt(entry.st_ino) == file.inode

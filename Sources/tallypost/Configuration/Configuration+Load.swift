@@ -11,6 +11,10 @@ extension Configuration {
         var database: String?
         /// `--route TYPE=URL`, in order.
         var routes: [String] = []
+        /// `--listen-admin`.
+        var listenAdmin: String?
+        /// `--listen-public`.
+        var listenPublic: String?
         /// `--admin-token none`.
         var adminToken: String?
         var environment: [String: String] = [:]
@@ -99,7 +103,7 @@ extension Configuration {
     private func address(_ node: ConfigurationNode?) -> ListenAddress? {
         guard let node, let text = node.string("an address and a port") else { return nil }
         if let address = ListenAddress(parsing: text) { return address }
-        node.report("\"\(text)\" is no address; write \"127.0.0.1:7411\", \"[::1]:7411\" or \"unix:/run/tallypost/admin.sock\"")
+        node.report(ListenAddress.refusal(text))
         return nil
     }
 
@@ -167,6 +171,14 @@ extension Configuration {
             do { routes[parts[0]] = try RouteConfiguration(type: parts[0], url: parts[1]) } catch {
                 refuse("--route \(parts[0])", error.reason)
             }
+        }
+        if let text = sources.listenAdmin {
+            listen.admin = ListenAddress(parsing: text)
+            if listen.admin == nil { refuse("--listen-admin", ListenAddress.refusal(text)) }
+        }
+        if let text = sources.listenPublic {
+            listen.public = ListenAddress(parsing: text)
+            if listen.public == nil { refuse("--listen-public", ListenAddress.refusal(text)) }
         }
         if let token = sources.adminToken {
             if token == "none" {
