@@ -38,9 +38,8 @@ let package = Package(
         .executableTarget(
             name: "tallypost",
             dependencies: [
-                "TallypostCore", "TallypostSQLite", "TallypostPostgres", "TallypostDelivery", "TallypostRelay", "TallypostConsole",
-                "CMicrohttpd",
-                "CLinux",
+                "TallypostCore", "TallypostSQLite", "TallypostPostgres", "TallypostDelivery", "TallypostRelay",
+                "TallypostConsole", "CMicrohttpd", "CLinux",
             ],
             swiftSettings: strict),
 

@@ -45,7 +45,8 @@ extension StoreError {
         case .connection: Self.away(instance)
         case .busy: .problem(.unavailable, "the database is busy; ask again", instance: instance).adding("Retry-After", "1")
         case .unwritable:
-            .problem(.unavailable, "the database takes no writes now; ask again later", instance: instance).adding("Retry-After", "5")
+            .problem(.unavailable, "the database takes no writes now; ask again later", instance: instance).adding(
+                "Retry-After", "5")
         case .schema:
             .problem(.unavailable, "the tables are missing or of another version; run tallypost init", instance: instance)
                 .adding("Retry-After", "30")

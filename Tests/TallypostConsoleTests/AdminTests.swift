@@ -17,7 +17,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "limit=0", "limit=501", "limit=x", "limit=1&limit=1", "cursor=x", "cursor=01", "status=done", "nope=1", "type=%00", "type=%",
+        "limit=0", "limit=501", "limit=x", "limit=1&limit=1", "cursor=x", "cursor=01", "status=done", "nope=1", "type=%00",
+        "type=%",
     ]) func `a query that cannot be is refused`(query: String) throws {
         let reply = try bench.admin().ask("GET", "/v1/tasks?\(query)")
         #expect(reply.status == 400 && reply.body.contains("\"status\":400"))
@@ -32,7 +33,8 @@ import Testing
             ])
         let body = try bench.admin().ask("GET", "/v1/tasks/7").body
         #expect(
-            body == #"{"task":{"id":7,"type":"a","amount_minor":9007199254740993,"wait_for_signal":true,"subject":null,"result":"no json","#
+            body
+                == #"{"task":{"id":7,"type":"a","amount_minor":9007199254740993,"wait_for_signal":true,"subject":null,"result":"no json","#
                 + #""headers":{"Authorization":"***","X-Api-Key":"***","Accept":"*/*"}},"attempts":[],"events":[]}"#)
         #expect(try bench.admin().ask("GET", "/v1/tasks/8").status == 404)
         #expect(try bench.admin().ask("GET", "/v1/tasks/7x").status == 404)
@@ -41,7 +43,8 @@ import Testing
     @Test func `a task is inserted once under its key, as a structured string or bare`() throws {
         let body = #"{"type":"a","payload":{"n": 1.10},"amount_minor":5,"currency":"EUR","wait_for_signal":true}"#
         let first = try bench.admin().ask("POST", "/v1/tasks", body, headers: [#"Idempotency-Key: "k 1""#])
-        #expect(first.status == 201 && first.headers["location"] == "/v1/tasks/1" && first.body == #"{"id":1,"signal_token":"tok"}"#)
+        #expect(
+            first.status == 201 && first.headers["location"] == "/v1/tasks/1" && first.body == #"{"id":1,"signal_token":"tok"}"#)
         let again = try bench.admin().ask("POST", "/v1/tasks", body, headers: ["Idempotency-Key: k 1"])
         #expect(again.status == 200 && again.headers["idempotent-replayed"] == "true" && again.body == #"{"id":1}"#)
         let other = try bench.admin().ask("POST", "/v1/tasks", #"{"type":"a"}"#, headers: ["Idempotency-Key: k 1"])
@@ -51,7 +54,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{}", "type"), ("[]", "object"), (#"{"type":""}"#, "empty"), (#"{"type":"a","nope":1}"#, "nope"), (#"{"type":"a\u0000"}"#, "NUL"),
+        ("{}", "type"), ("[]", "object"), (#"{"type":""}"#, "empty"), (#"{"type":"a","nope":1}"#, "nope"),
+        (#"{"type":"a\u0000"}"#, "NUL"),
         (#"{"type":"a","priority":1.5}"#, "whole number"), (#"{"type":"a","amount_minor":1}"#, "belong together"),
         (#"{"type":"a","run_at":"tomorrow"}"#, "time such as"), (#"{"type":"a","headers":{"a":1}}"#, "string"),
         (#"{"type":"a","status":"completed"}"#, "status"), (#"{"type":"a","wait_for_signal":1}"#, "true or false"),
@@ -68,7 +72,8 @@ import Testing
         #expect(try bench.admin().ask("POST", "/v1/tasks/1/retry", #"{"why":"back again","by":"ana"}"#).status == 200)
         #expect(try bench.admin().ask("POST", "/v1/tasks/2/cancel", "").status == 409)
         #expect(try bench.admin().ask("POST", "/v1/tasks/3/cancel", "").status == 404)
-        #expect(bench.database.state.withLock { $0.performed } == ["retry by ana: back again", "cancel by api: ", "cancel by api: "])
+        #expect(
+            bench.database.state.withLock { $0.performed } == ["retry by ana: back again", "cancel by api: ", "cancel by api: "])
         // A page of another site cannot say that it sends JSON.
         #expect(try bench.admin().ask("POST", "/v1/tasks/1/retry").status == 415)
     }
@@ -88,25 +93,33 @@ import Testing
     @Test func `routes are listed, paused and resumed, also under names that need escaping`() throws {
         let paused = try bench.admin().ask("POST", "/v1/routes/send%2Freceipt/pause", #"{"why":"moving"}"#)
         #expect(paused.body == #"{"type":"send/receipt","paused":true,"changed":true}"#)
-        #expect(try bench.admin().ask("GET", "/v1/routes").body.contains(#""paused":{"since":"1970-01-01T00:00:00.000Z","by":"api","reason":"moving"}"#))
-        #expect(try bench.admin().ask("POST", "/v1/routes/send%2Freceipt/resume", "").body.contains(#""paused":false,"changed":true"#))
+        #expect(
+            try bench.admin().ask("GET", "/v1/routes").body.contains(
+                #""paused":{"since":"1970-01-01T00:00:00.000Z","by":"api","reason":"moving"}"#))
+        #expect(
+            try bench.admin().ask("POST", "/v1/routes/send%2Freceipt/resume", "").body.contains(#""paused":false,"changed":true"#)
+        )
         #expect(try bench.admin().ask("POST", "/v1/routes/nope/pause", "").status == 404)
     }
 
     @Test func `a group is shown with its counts and a page of its members`() throws {
         let members = (1...3).map { TaskRow(id: $0, columns: [("id", "\($0)")]) }
         bench.database.state.withLock {
-            $0.group = GroupPage(group: [("key", "g/1"), ("fail_fast", "f")], counts: ["failed": 1, "completed": 2], members: members)
+            $0.group = GroupPage(
+                group: [("key", "g/1"), ("fail_fast", "f")], counts: ["failed": 1, "completed": 2], members: members)
         }
         let body = try bench.admin().ask("GET", "/v1/groups/g%2F1?limit=2").body
         #expect(
-            body == #"{"group":{"key":"g/1","fail_fast":false},"counts":{"completed":2,"failed":1},"members":[{"id":1},{"id":2}],"next":"2"}"#)
+            body
+                == #"{"group":{"key":"g/1","fail_fast":false},"counts":{"completed":2,"failed":1},"members":[{"id":1},{"id":2}],"next":"2"}"#
+        )
         #expect(try bench.admin().ask("GET", "/v1/groups/nope").status == 404)
     }
 
     @Test func `methods that are not there are refused with those that are`() throws {
         for (path, allowed) in [
-            ("/v1/tasks", "GET, HEAD, POST"), ("/v1/tasks/1", "GET, HEAD"), ("/v1/tasks/1/retry", "POST"), ("/v1/tasks/retry", "POST"),
+            ("/v1/tasks", "GET, HEAD, POST"), ("/v1/tasks/1", "GET, HEAD"), ("/v1/tasks/1/retry", "POST"),
+            ("/v1/tasks/retry", "POST"),
             ("/v1/routes", "GET, HEAD"), ("/metrics", "GET, HEAD"),
         ] {
             let reply = try bench.admin().ask("DELETE", path)
@@ -163,7 +176,9 @@ import Testing
         let bench = try Bench(token: "sesame")
         let refused = try bench.admin().ask("GET", "/v1/tasks")
         #expect(refused.status == 401 && refused.headers["www-authenticate"]?.hasPrefix("Bearer") == true)
-        for header in ["Authorization: Bearer sesam", "Authorization: Bearer", "Authorization: Basic sesame", "Authorization: sesame"] {
+        for header in [
+            "Authorization: Bearer sesam", "Authorization: Bearer", "Authorization: Basic sesame", "Authorization: sesame",
+        ] {
             #expect(try bench.admin().ask("GET", "/metrics", headers: [header]).status == 401)
         }
         #expect(try bench.admin().ask("GET", "/v1/tasks", headers: ["Authorization: bearer sesame"]).status == 200)
@@ -173,7 +188,8 @@ import Testing
     @Test func `refuses a host that is not its own`() throws {
         let bench = try Bench()
         for (host, status) in [
-            ("localhost", 200), ("127.0.0.1:\(bench.adminPort)", 200), ("[::1]", 200), ("evil.example", 421), ("localhost:1", 421),
+            ("localhost", 200), ("127.0.0.1:\(bench.adminPort)", 200), ("[::1]", 200), ("evil.example", 421),
+            ("localhost:1", 421),
         ] {
             let client = try bench.admin()
             client.send("GET /livez HTTP/1.1\r\nHost: \(host)\r\n\r\n")

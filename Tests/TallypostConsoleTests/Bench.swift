@@ -23,9 +23,11 @@ final class Bench {
                 admin: admin, adminToken: token, public: signals, makeSignalBox: { [database] in FakeBox(database) },
                 openDesk: { [database] () throws(StoreError) in try FakeConsoleDesk(database) },
                 routes: {
-                    [ConsoleRoute(
-                        type: "send/receipt", url: "https://mail.example.com/", isSigned: true, maxAttempts: 8,
-                        timeout: .seconds(30), concurrency: 64)]
+                    [
+                        ConsoleRoute(
+                            type: "send/receipt", url: "https://mail.example.com/", isSigned: true, maxAttempts: 8,
+                            timeout: .seconds(30), concurrency: 64)
+                    ]
                 }, metrics: { "tallypost_build_info{version=\"1\"} 1\n" }, lastTurn: { box.lastTurn.withLock { $0 } },
                 isDraining: { box.isDraining.withLock { $0 } }, notice: { _ in }))
     }

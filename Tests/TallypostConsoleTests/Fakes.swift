@@ -105,7 +105,10 @@ final class FakeConsoleDesk: ConsoleDesk {
             let id = Int64(state.rows.count + 1)
             if let key = draft.idempotencyKey { state.keys[key] = id }
             let columns: [(String, String?)] =
-                [("id", "\(id)"), ("type", draft.type), ("payload", draft.payload ?? "{}"), ("status", "pending"), ("attempts", "0")]
+                [
+                    ("id", "\(id)"), ("type", draft.type), ("payload", draft.payload ?? "{}"), ("status", "pending"),
+                    ("attempts", "0"),
+                ]
                 + draft.others.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
             state.rows[id] = TaskRow(id: id, columns: columns)
             return InsertedTask(id: id, isNew: true, signalToken: draft.others["wait_for_signal"] == "true" ? "tok" : nil)

@@ -23,7 +23,9 @@ import Testing
     @Test func `unknown and malformed tokens and paths that are not served are answered byte for byte the same`() throws {
         var answers: Set<String> = []
         let unknown = String(repeating: "x", count: 43)
-        for path in ["/v1/signals/\(unknown)", "/v1/signals/short", "/v1/signals/\(unknown)/progress", "/v1/signals/", "/", "/v1/tasks"] {
+        for path in [
+            "/v1/signals/\(unknown)", "/v1/signals/short", "/v1/signals/\(unknown)/progress", "/v1/signals/", "/", "/v1/tasks",
+        ] {
             let reply = try bench.public().ask("POST", path, path.hasSuffix("progress") ? "{}" : #"{"status":"completed"}"#)
             #expect(reply.status == 404)
             answers.insert(reply.bytes)
@@ -33,7 +35,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "no JSON"), ("[]", "must be a JSON object"), (#"{"status":"done"}"#, "status must be"), (#"{"result":1}"#, "status is missing"),
+        ("", "no JSON"), ("[]", "must be a JSON object"), (#"{"status":"done"}"#, "status must be"),
+        (#"{"result":1}"#, "status is missing"),
         (#"{"status":"failed","status":"completed"}"#, "stands twice"), (#"{"status":"failed","reslt":1}"#, "reslt"),
         (#"{"status":"failed","result":01}"#, "no JSON"),
     ]) func `a malformed body is refused with the reason and touches nothing`(body: String, reason: String) throws {
@@ -119,14 +122,17 @@ import Testing
             if refused == 10 { break }
         }
         #expect(refused == 10)
-        #expect(try bench.public(from: "127.0.0.3").ask("POST", "/v1/signals/\(bench.token(1))", #"{"status":"failed"}"#).status == 200)
+        #expect(
+            try bench.public(from: "127.0.0.3").ask("POST", "/v1/signals/\(bench.token(1))", #"{"status":"failed"}"#).status
+                == 200)
     }
 
     @Test func `what else is asked of the public listener is refused`() throws {
         let token = bench.token(1)
         let get = try bench.public().ask("GET", "/v1/signals/\(token)")
         #expect(get.status == 405 && get.headers["allow"] == "POST")
-        #expect(try bench.public().ask("POST", "/v1/signals/\(token)", "x=1", headers: ["Content-Type: text/plain"]).status == 415)
+        #expect(
+            try bench.public().ask("POST", "/v1/signals/\(token)", "x=1", headers: ["Content-Type: text/plain"]).status == 415)
         #expect(try bench.public().ask("GET", "/metrics").status == 404)
         #expect(try bench.public().ask("GET", "/livez").status == 200)
         #expect(try bench.public().ask("POST", "/livez", "{}").status == 405)

@@ -135,18 +135,21 @@ enum AdminRouter {
         var found: [String: JSONSource] = [:]
         for (name, value) in members {
             guard known.contains(name) else {
-                throw AdminFault(detail: "there is no member “\(name.prefix(64))”; known are \(known.sorted().joined(separator: ", "))")
+                throw AdminFault(
+                    detail: "there is no member “\(name.prefix(64))”; known are \(known.sorted().joined(separator: ", "))")
             }
             guard found.updateValue(value, forKey: name) == nil else { throw AdminFault(detail: "\(name) stands twice") }
         }
         return found
     }
 
-    /// A string; no NUL, which no database keeps in a text.
-    static func text(_ source: JSONSource, _ name: String, longest: Int = 65_536) throws(AdminFault) -> String {
+    /// A string of at most so many characters; no NUL, which no database keeps in a text.
+    static func text(_ source: JSONSource, _ name: String, longest: Int = .max) throws(AdminFault) -> String {
         guard let text = source.string else { throw AdminFault(detail: "\(name) must be a string") }
         guard !text.utf8.contains(0) else { throw AdminFault(detail: "\(name) holds a NUL, which no database keeps") }
-        guard text.utf8.count <= longest else { throw AdminFault(detail: "\(name) may have \(longest) bytes") }
+        guard text.unicodeScalars.count <= longest else {
+            throw AdminFault(detail: "\(name) may have \(longest) characters")
+        }
         return text
     }
 

@@ -39,10 +39,12 @@ enum TaskDraftReader {
         guard let header = head.headers["idempotency-key"] else { return key }
         guard let fromHeader = IdempotencyKeyHeader.key(header) else {
             throw AdminFault(
-                detail: "Idempotency-Key must be a quoted string of printable ASCII, or such text without quotes; at most 255 characters")
+                detail:
+                    "Idempotency-Key must be a quoted string of printable ASCII, or such text without quotes; at most 255 characters"
+            )
         }
         guard key == nil || key == fromHeader else {
-            throw AdminFault(detail: "Idempotency-Key and idempotency_key differ; give one of them")
+            throw AdminFault(problem: .conflict, detail: "Idempotency-Key and idempotency_key differ; give one of them")
         }
         return fromHeader
     }

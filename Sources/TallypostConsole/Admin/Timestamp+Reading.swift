@@ -24,7 +24,9 @@ extension Timestamp {
         if isThere(".", position) {
             let digits = bytes[(position + 1)...].prefix { (0x30...0x39).contains($0) }
             guard !digits.isEmpty else { return nil }
-            for index in 0..<6 { micros = micros * 10 + (index < digits.count ? Int64(digits[digits.startIndex + index] - 0x30) : 0) }
+            for index in 0..<6 {
+                micros = micros * 10 + (index < digits.count ? Int64(digits[digits.startIndex + index] - 0x30) : 0)
+            }
             position += 1 + digits.count
         }
         var offset: Int64 = 0

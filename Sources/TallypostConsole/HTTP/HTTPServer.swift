@@ -85,10 +85,12 @@ struct HTTPLimits: Sendable {
 
     /// Accepts no more, lets `finishing` answer all requests that rest, gives their clients up to two seconds to read, and ends.
     func stop(finishing: () -> Void) {
-        guard let handle = daemon.withLock({ daemon in
-            defer { daemon = nil }
-            return daemon
-        }) else { return }
+        guard
+            let handle = daemon.withLock({ daemon in
+                defer { daemon = nil }
+                return daemon
+            })
+        else { return }
         state.withLock { $0.isStopping = true }
         handle.quiesce()
         finishing()

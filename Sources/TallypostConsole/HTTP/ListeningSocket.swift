@@ -61,7 +61,9 @@ public final class ListeningSocket: Sendable {
         isUnix = peer == .local
         isLocal = peer.isLoopback
         self.port = isUnix ? nil : port
-        name = isUnix ? "unix:\(path ?? "(inherited)")" : peer.network?.isV6 == true ? "[\(peer.text)]:\(port)" : "\(peer.text):\(port)"
+        name =
+            isUnix
+            ? "unix:\(path ?? "(inherited)")" : peer.network?.isV6 == true ? "[\(peer.text)]:\(port)" : "\(peer.text):\(port)"
         var entry = stat()
         if let path, unsafe lstat(path, &entry) == 0 {
             file = (path, UInt(entry.st_dev), UInt(entry.st_ino))

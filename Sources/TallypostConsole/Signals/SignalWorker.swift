@@ -96,7 +96,8 @@ private struct SignalLoop {
         }
         // Heartbeats first: one that came before its task's signal is then not too late.
         let box = box
-        deliver(heartbeats.map(\.job), heartbeats.map(\.heartbeat)) { heartbeats throws(StoreError) in try box.report(heartbeats) }
+        deliver(heartbeats.map(\.job), heartbeats.map(\.heartbeat)) { heartbeats throws(StoreError) in try box.report(heartbeats)
+        }
         deliver(signals.map(\.job), signals.map(\.signal)) { signals throws(StoreError) in try box.deliver(signals) }
     }
 

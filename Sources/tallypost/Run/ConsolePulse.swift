@@ -9,6 +9,20 @@ final class ConsolePulse: Sendable {
     private let turned = Atomic<Int64>(MonotonicClock.now().nanoseconds)
     private let stops = Atomic<Bool>(false)
     private let current = Mutex<[ConsoleRoute]>([])
+    private let start: Configuration
+
+    /// As the relay starts.
+    init(_ configuration: Configuration) {
+        start = configuration
+        apply(configuration)
+    }
+
+    /// The first of the keys that are fixed for as long as the relay runs, and that another configuration changes.
+    func fixedKey(changedBy configuration: Configuration) -> String? {
+        if configuration.database != start.database { return "database" }
+        if configuration.listen != start.listen { return "listen" }
+        return configuration.adminToken != start.adminToken ? "adminToken" : nil
+    }
 
     /// The loop's clock: that it is read is the sign of life.
     func now() -> Instant {
