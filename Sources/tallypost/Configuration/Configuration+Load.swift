@@ -193,8 +193,6 @@ extension Configuration {
     /// The one list of what is understood but not done yet; an entry goes when its capability comes.
     private func listNotCarriedOut(file: String?) -> [ConfigurationProblem] {
         var paths: [String] = []
-        if listen.admin != nil { paths.append("listen.admin") }
-        if listen.public != nil { paths.append("listen.public") }
         if !schedules.isEmpty { paths.append("schedules") }
         if reconcile != nil { paths.append("reconcile") }
         if !alerts.isEmpty { paths.append("alerts") }
