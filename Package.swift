@@ -32,11 +32,14 @@ let package = Package(
             resources: [.embedInCode("SQL")], swiftSettings: strict),
         .target(name: "TallypostDelivery", dependencies: ["TallypostCore", "CCurl", "CCrypto", "CLinux"], swiftSettings: strict),
         .target(name: "TallypostRelay", dependencies: ["TallypostCore", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "TallypostConsole", dependencies: ["TallypostCore", "CMicrohttpd", "CCrypto", "CLinux"],
+            resources: [.embedInCode("Admin/openapi.json")], swiftSettings: strict),
         .executableTarget(
             name: "tallypost",
             dependencies: [
-                "TallypostCore", "TallypostSQLite", "TallypostPostgres", "TallypostDelivery", "TallypostRelay", "CMicrohttpd",
-                "CLinux",
+                "TallypostCore", "TallypostSQLite", "TallypostPostgres", "TallypostDelivery", "TallypostRelay",
+                "TallypostConsole", "CMicrohttpd", "CLinux",
             ],
             swiftSettings: strict),
 
@@ -72,6 +75,8 @@ let package = Package(
             name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
+        .testTarget(
+            name: "TallypostConsoleTests", dependencies: ["TallypostCore", "TallypostConsole", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "tallypostTests",
             dependencies: ["tallypost", "TallypostCore", "TallypostDelivery", "TallypostRelay", "TallypostSQLite"],

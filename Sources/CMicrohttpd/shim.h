@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <stdarg.h>
 #include <string.h>
 
 // The daemon's start takes variable arguments and Swift cuts the names of the library's enums, so both stay in C.
@@ -45,4 +46,76 @@ static inline enum MHD_Result mhd_respond(
     enum MHD_Result result = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return result;
+}
+
+// What the console's server is given; callbacks get `context` first.
+struct mhd_console_settings {
+    int listener;
+    unsigned int connection_limit;
+    unsigned int idle_seconds;
+    size_t memory_limit;
+    void *context;
+};
+
+typedef void *(*mhd_target_callback)(void *context, const char *target, struct MHD_Connection *connection);
+
+// What the library would say of odd clients is said by nobody: they could fill a log.
+static inline void mhd_say_nothing(void *context, const char *format, va_list arguments)
+{
+    (void)context;
+    (void)format;
+    (void)arguments;
+}
+
+// One thread with epoll on a socket that listens already; requests may be suspended. NULL when it does not start.
+static inline struct MHD_Daemon *mhd_start_console(
+    const struct mhd_console_settings *settings, MHD_AcceptPolicyCallback accept, mhd_target_callback target,
+    MHD_AccessHandlerCallback handle, MHD_RequestCompletedCallback completed, MHD_NotifyConnectionCallback connected)
+{
+    return MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, accept, settings->context, handle,
+        settings->context, MHD_OPTION_EXTERNAL_LOGGER, mhd_say_nothing, NULL, MHD_OPTION_LISTEN_SOCKET, settings->listener,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT, settings->connection_limit,
+        MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, settings->memory_limit,
+        MHD_OPTION_URI_LOG_CALLBACK, target, settings->context, MHD_OPTION_NOTIFY_COMPLETED, completed, settings->context,
+        MHD_OPTION_NOTIFY_CONNECTION, connected, settings->context, MHD_OPTION_END);
+}
+
+// Close the connection without an answer.
+static inline enum MHD_Result mhd_refuse(void) { return MHD_NO; }
+
+// Whether a connection begins (or else ends).
+static inline int mhd_begins(enum MHD_ConnectionNotificationCode code) { return code == MHD_CONNECTION_NOTIFY_STARTED; }
+
+// All headers of the request, in order, through `each`; how many there are.
+static inline int mhd_headers(struct MHD_Connection *connection, MHD_KeyValueIterator each, void *context)
+{
+    return MHD_get_connection_values(connection, MHD_HEADER_KIND, each, context);
+}
+
+// The peer's address; NULL when unknown.
+static inline const struct sockaddr *mhd_peer(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info == NULL ? NULL : info->client_addr;
+}
+
+// The connection's descriptor; -1 when unknown.
+static inline int mhd_descriptor(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info == NULL ? -1 : info->connect_fd;
+}
+
+// What the connection callback stored for this connection.
+static inline void *mhd_socket_context(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+// A response with a body that is copied; NULL without memory.
+static inline struct MHD_Response *mhd_response(const void *body, size_t length)
+{
+    return MHD_create_response_from_buffer(length, (void *)body, MHD_RESPMEM_MUST_COPY);
 }

@@ -29,6 +29,8 @@ public final class Dispatcher {
         public var board: MetricsBoard?
         /// SIGHUP: the new routes, retention and schedules, or nil when the old ones stay in force.
         public var reload: () -> (routes: [String: RoutePolicy], retention: RetentionPolicy, schedules: [Schedule])?
+        /// The first signal to stop has come.
+        public var stopping: () -> Void = {}
 
         /// Memberwise.
         public init(

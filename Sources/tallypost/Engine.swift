@@ -24,6 +24,22 @@ struct Engine: Sendable {
         }
     }
 
+    /// Where signals go in, not opened yet.
+    func makeSignalBox() -> any SignalBox {
+        switch database {
+        case .sqlite(let path): SQLiteSignalBox(path: path)
+        case .postgres(let url): PostgresSignalBox(url: url)
+        }
+    }
+
+    /// The API's side, connected.
+    func openConsole() throws(StoreError) -> any ConsoleDesk {
+        switch database {
+        case .sqlite(let path): try SQLiteDesk(path: path)
+        case .postgres(let url): try PostgresDesk(url: url)
+        }
+    }
+
     /// Who makes and checks the tables.
     func makeSchemaKeeper() throws(StoreError) -> any SchemaKeeper {
         switch database {

@@ -108,7 +108,7 @@ extension Relay {
     public func snapshot() -> RelaySnapshot {
         var named: [Origin: Int] = [:]
         var traffic: [RelaySnapshot.Traffic] = []
-        for origin in Set(routes.values.map(\.origin)).sorted(by: { $0.description < $1.description }) {
+        for origin in Set(routes.values.compactMap(\.origin)).sorted(by: { $0.description < $1.description }) {
             named[origin] = traffic.count
             traffic.append(.init(destination: origin.description))
         }

@@ -41,6 +41,8 @@ extension ParsedArguments {
         sources.database = value("--database")
         sources.routes = values("--route")
         sources.adminToken = value("--admin-token")
+        sources.listenAdmin = value("--listen-admin")
+        sources.listenPublic = value("--listen-public")
         if let text = sources.database {
             do throws(DatabaseURL.Failure) { _ = try DatabaseURL(parsing: text) } catch {
                 throw .usage("--database: \(error.reason)")

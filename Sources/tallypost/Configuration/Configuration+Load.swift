@@ -11,6 +11,10 @@ extension Configuration {
         var database: String?
         /// `--route TYPE=URL`, in order.
         var routes: [String] = []
+        /// `--listen-admin`.
+        var listenAdmin: String?
+        /// `--listen-public`.
+        var listenPublic: String?
         /// `--admin-token none`.
         var adminToken: String?
         var environment: [String: String] = [:]
@@ -115,7 +119,7 @@ extension Configuration {
     private func address(_ node: ConfigurationNode?) -> ListenAddress? {
         guard let node, let text = node.string("an address and a port") else { return nil }
         if let address = ListenAddress(parsing: text) { return address }
-        node.report("\"\(text)\" is no address; write \"127.0.0.1:7411\", \"[::1]:7411\" or \"unix:/run/tallypost/admin.sock\"")
+        node.report(ListenAddress.refusal(text))
         return nil
     }
 
@@ -173,6 +177,14 @@ extension Configuration {
                 refuse("--route \(parts[0])", error.reason)
             }
         }
+        if let text = sources.listenAdmin {
+            listen.admin = ListenAddress(parsing: text)
+            if listen.admin == nil { refuse("--listen-admin", ListenAddress.refusal(text)) }
+        }
+        if let text = sources.listenPublic {
+            listen.public = ListenAddress(parsing: text)
+            if listen.public == nil { refuse("--listen-public", ListenAddress.refusal(text)) }
+        }
         if let token = sources.adminToken {
             if token == "none" {
                 adminToken = AdminToken.none
@@ -186,8 +198,6 @@ extension Configuration {
     /// The one list of what is understood but not done yet; an entry goes when its capability comes.
     private func listNotCarriedOut(file: String?) -> [ConfigurationProblem] {
         var paths: [String] = []
-        if listen.admin != nil { paths.append("listen.admin") }
-        if listen.public != nil { paths.append("listen.public") }
         if reconcile != nil { paths.append("reconcile") }
         if !alerts.isEmpty { paths.append("alerts") }
         for (type, route) in routes.sorted(by: { $0.key < $1.key }) {

@@ -23,6 +23,11 @@ enum ListenAddress: Sendable, Equatable {
         self = .tcp(address, port: port)
     }
 
+    /// What to say of a text that is none.
+    static func refusal(_ text: String) -> String {
+        "\"\(text)\" is no address; write \"127.0.0.1:7411\", \"[::1]:7411\" or \"unix:/run/tallypost/admin.sock\""
+    }
+
     /// For the address guard: callbacks never go there.
     var listener: ListenerAddress? {
         guard case .tcp(let address, let port) = self else { return nil }

@@ -1,4 +1,5 @@
 import Glibc
+import TallypostConsole
 import TallypostCore
 import TallypostDelivery
 import TallypostRelay
@@ -32,6 +33,7 @@ struct RelayService {
             ])
         }
         warn(of: configuration)
+        let listeners = try ConsoleListeners(configuration, file: sources.file, environment: sources.environment)
         let courier = try Self.courier(for: configuration, file: sources.file)
         let relay = Relay(
             name: Self.name(), routes: configuration.policies, parser: CurlTargetParser(), drains: drains,
@@ -40,15 +42,19 @@ struct RelayService {
         let engine = Engine(database)
         let pollOnly = configuration.wakeUp == .poll
         let store = StoreThread { engine.makeStore(pollOnly: pollOnly) }
+        let pulse = ConsolePulse(configuration)
 
         log.info("starting", ["relay": relay.name, "version": Version.current, "database": database.redacted])
-        let dispatcher = Dispatcher(
-            relay: relay, courier: courier, store: store,
-            surroundings: .init(
-                now: MonotonicClock.now, signals: signals, notifier: SystemdNotifier(), log: log,
-                board: MetricsBoard(version: Version.current),
-                reload: { reload(courier, database: database) }))
+        let board = MetricsBoard(version: Version.current)
+        let console = try console(listeners, engine, pulse, board)
+        var surroundings = Dispatcher.Surroundings(
+            now: pulse.now, signals: signals, notifier: SystemdNotifier(), log: log, board: board,
+            reload: { reload(courier, pulse) })
+        surroundings.stopping = pulse.stop
+        let dispatcher = Dispatcher(relay: relay, courier: courier, store: store, surroundings: surroundings)
         let ending = dispatcher.run()
+        // After the loop: signals were still taken while it drained.
+        console?.stop()
         if case .interrupted = ending { store.close(within: .zero) } else { store.close(within: .seconds(5)) }
         return report(ending, tally: dispatcher.tally)
     }
@@ -73,18 +79,19 @@ struct RelayService {
 
     /// Another configuration, or nil with the reason logged: the old one stays in force.
     private func reload(
-        _ courier: CurlCourier, database: DatabaseURL
+        _ courier: CurlCourier, _ pulse: ConsolePulse
     ) -> (routes: [String: RoutePolicy], retention: RetentionPolicy, schedules: [Schedule])? {
         do throws(ConfigurationError) {
             let configuration = try Configuration.load(sources)
-            guard configuration.database == database else {
+            if let key = pulse.fixedKey(changedBy: configuration) {
                 throw ConfigurationError(problems: [
                     ConfigurationProblem(
-                        file: sources.file, line: nil, path: "database", message: "cannot change while the relay runs; restart it"
+                        file: sources.file, line: nil, path: key, message: "cannot change while the relay runs; restart it"
                     )
                 ])
             }
             try Self.apply(configuration, to: courier, file: sources.file)
+            pulse.apply(configuration)
             warn(of: configuration)
             log.info("configuration reloaded", ["routes": configuration.routes.count])
             return (configuration.policies, configuration.retention, Array(configuration.schedules.values))

@@ -20,6 +20,11 @@ struct RunCommand: Command {
                 name: "--drain",
                 summary: "End, with 0, when no task is due or in flight. What is due later stays."),
             OptionSpecification(
+                name: "--listen-admin", value: "ADDR",
+                summary: "Serve the API, metrics and health there: 127.0.0.1:7411, [::1]:7411 or unix:PATH."),
+            OptionSpecification(
+                name: "--listen-public", value: "ADDR", summary: "Take signals and heartbeats there, and nothing else."),
+            OptionSpecification(
                 name: "--admin-token", value: "none",
                 summary: "Let the admin listener serve anybody on loopback: for trying things out."),
             OptionSpecification(

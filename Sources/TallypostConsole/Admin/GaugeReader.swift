@@ -1,0 +1,97 @@
+import Synchronization
+import TallypostCore
+
+/// Reads what waits, for metrics, on a thread and a connection of its own.
+///
+/// It may have to look at every row that waits, so it works at most 2 % of the time, only while somebody scrapes, and never for a
+/// request: a scrape gets what was read last.
+final class GaugeReader: Sendable {
+    /// What was read last.
+    struct Reading: Sendable, Equatable {
+        /// Whether the database was there.
+        var isUp = false
+        /// Empty while it is not.
+        var gauges: [PendingGauge] = []
+    }
+
+    /// Rest for each part of work.
+    static let restPerWork: Int64 = 49
+    static let shortestRest = TimeSpan.seconds(1)
+
+    private let state = Mutex(Reading())
+    private let scrapes = JobQueue<Bool>(capacity: 1)
+    private let thread = Mutex<ConsoleThread?>(nil)
+
+    init(openDesk: @escaping ConsoleSettings.OpenDesk) {
+        let thread = ConsoleThread(name: "tp-gauges") { [weak self, scrapes] in
+            var desk: (any ConsoleDesk)?
+            while true {
+                let start = ConsoleClock.now()
+                let reading = Self.read(&desk, openDesk)
+                self?.state.withLock { last in
+                    // A lock that was held does not mean that the database is away; what was read before still says most.
+                    last = Reading(isUp: reading.isUp, gauges: reading.gauges ?? (reading.isUp ? last.gauges : []))
+                }
+                let now = ConsoleClock.now()
+                let rest = max(Self.shortestRest, TimeSpan(nanoseconds: (now - start).nanoseconds * Self.restPerWork))
+                guard Self.rest(until: now + rest, scrapes, needsScrape: reading.isUp) else { return }
+            }
+        }
+        self.thread.withLock { $0 = thread }
+    }
+
+    /// What was read last; asks for another reading.
+    func scrape() -> Reading {
+        _ = scrapes.post(true)
+        return state.withLock { $0 }
+    }
+
+    /// Ends it.
+    func stop() {
+        scrapes.close()
+        thread.withLock { $0 }?.join()
+    }
+
+    /// False when it is to end. A database that is away is asked for again without a scrape, so that the next one tells the truth.
+    private static func rest(until end: Instant, _ scrapes: JobQueue<Bool>, needsScrape: Bool) -> Bool {
+        var isWanted = !needsScrape
+        while true {
+            let left = end - ConsoleClock.now()
+            if left <= .zero && isWanted { return true }
+            guard let taken = scrapes.take(1, within: left > .zero ? left : nil) else { return false }
+            isWanted = isWanted || !taken.isEmpty
+        }
+    }
+
+    private static func read(
+        _ desk: inout (any ConsoleDesk)?, _ openDesk: ConsoleSettings.OpenDesk
+    ) -> (isUp: Bool, gauges: [PendingGauge]?) {
+        do throws(StoreError) {
+            let open: any ConsoleDesk
+            if let desk { open = desk } else { open = try openDesk() }
+            desk = open
+            return (true, try open.gauges())
+        } catch {
+            if error.kind == .busy { return (true, nil) }
+            desk = nil
+            return (false, nil)
+        }
+    }
+}
+
+extension GaugeReader.Reading {
+    /// As Prometheus is told.
+    var families: [MetricFamily] {
+        func each(_ value: (PendingGauge) -> MetricFamily.Value) -> [MetricFamily.Sample] {
+            gauges.map { MetricFamily.Sample(value($0), labels: [("type", $0.type)]) }
+        }
+        return [
+            MetricFamily(
+                "tallypost_database_up", .gauge, "Whether the database could be reached.", [.init(.count(isUp ? 1 : 0), labels: [])]),
+            MetricFamily("tallypost_tasks_pending", .gauge, "Tasks that are pending, due or not.", each { .count(Int64($0.pending)) }),
+            MetricFamily(
+                "tallypost_oldest_pending_age_seconds", .gauge, "How long the oldest due task has been due.",
+                each { .number(Double($0.oldestAge.milliseconds) / 1_000) }),
+        ]
+    }
+}

@@ -1,0 +1,49 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// A POSIX thread that runs one closure. Foundation's own would draw 40 MB into the binary.
+final class ConsoleThread: Sendable {
+    private let handle: Mutex<pthread_t?>
+
+    /// Starts `body` on a new thread. Signals are blocked on it: they belong to the dispatch loop.
+    /// - Parameter name: at most 15 bytes are shown by the kernel.
+    init(name: String, body: @escaping @Sendable () -> Void) {
+        let box = unsafe Unmanaged.passRetained(ThreadBody(name: name, body: body))
+        var thread = pthread_t()
+        let status = unsafe pthread_create(&thread, nil, runConsoleThread, box.toOpaque())
+        // Fails only when the machine is out of threads or memory: nothing can be done without one.
+        precondition(status == 0, "pthread_create: error \(status)")
+        handle = Mutex(thread)
+    }
+
+    /// Waits for the end of the closure. Again is a no-op.
+    func join() {
+        let thread = handle.withLock { handle in
+            defer { handle = nil }
+            return handle
+        }
+        if let thread { pthread_join(thread, nil) }
+    }
+}
+
+private final class ThreadBody: Sendable {
+    let name: String
+    let body: @Sendable () -> Void
+
+    init(name: String, body: @escaping @Sendable () -> Void) {
+        self.name = name
+        self.body = body
+    }
+}
+
+private func runConsoleThread(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let context = unsafe context else { return nil }
+    let thread = unsafe Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue()
+    _ = unsafe name_this_thread(thread.name)
+    var all = sigset_t()
+    unsafe sigfillset(&all)
+    unsafe pthread_sigmask(SIG_BLOCK, &all, nil)
+    thread.body()
+    return nil
+}
