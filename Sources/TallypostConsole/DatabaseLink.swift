@@ -54,6 +54,9 @@ extension StoreError {
             .problem(.unavailable, "the relay lacks a right in the database; run tallypost doctor", instance: instance)
                 .adding("Retry-After", "30")
         case .corrupt: .problem(.unavailable, "the database is damaged", instance: instance).adding("Retry-After", "30")
+        // A value that can be, but not beside what is there: a predecessor that is missing, a group that has ended.
+        case .data where code.hasPrefix("23") || code.hasPrefix("SQLITE_CONSTRAINT"):
+            .problem(.conflict, "the database refuses it: \(message)", instance: instance)
         case .data: .problem(.badRequest, "the database refuses a value: \(message)", instance: instance)
         case .defect: .problem(.defect, "the relay's log says more", instance: instance)
         }

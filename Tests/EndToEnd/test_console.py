@@ -157,7 +157,7 @@ def test_hundreds_of_pollers_are_answered_when_their_task_ends(database: Databas
         one = socket.create_connection(("127.0.0.1", console.admin))
         one.sendall(f"GET /v1/tasks/{id}?wait=30 HTTP/1.1\r\nHost: 127.0.0.1:{console.admin}\r\nAuthorization: Bearer test-admin-token\r\n\r\n".encode())
         sockets.append(one)
-    assert console.call("GET", f"/v1/tasks/{id}").json["status"] == "processing"
+    assert console.call("GET", f"/v1/tasks/{id}").json["task"]["status"] == "processing"
     assert len(list(running_threads.iterdir())) == threads_before
     gate.open()
     for one in sockets:

@@ -32,7 +32,7 @@ def test_schemathesis_finds_nothing(database: Database, receiver: Receiver, rela
     done = subprocess.run(
         [Path(sys.executable).parent / "st", "run", f"http://127.0.0.1:{console.admin}/openapi.json", "--header", f"Authorization: Bearer {TOKEN}",
          "--checks", "all", "--max-examples", os.environ.get("TALLYPOST_TEST_EXAMPLES", "25"), "--seed", str(seed), "--no-color",
-         "--suppress-health-check", "all", "--generation-database", "none", "--warnings", "off", "--request-timeout", "30"],
+         "--suppress-health-check", "all", "--generation-database", "none", "--warnings", "off"],
         cwd=tmp_path, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, f"seed {seed}\n{done.stdout[-12000:]}\n{done.stderr[-2000:]}"
     assert running.is_running

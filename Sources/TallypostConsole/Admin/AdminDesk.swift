@@ -38,7 +38,7 @@ struct AdminDesk {
         switch operation {
         case .list(let filter, let cursor, let limit): return try list(filter, cursor, limit)
         case .show(let id, _): return try show(id)
-        case .insert(let draft): return try insert(draft)
+        case .insert(let draft, let hasHeaderKey): return try insert(draft, hasHeaderKey)
         case .change(let action, let id, let actor): return try change(action, id, actor)
         case .retryAll(let filter, let dryRun, let actor): return try retryAll(filter, dryRun, actor)
         case .listRoutes: return try listRoutes()
@@ -80,7 +80,7 @@ struct AdminDesk {
         }
     }
 
-    private func insert(_ draft: TaskDraft) throws(StoreError) -> HTTPAnswer {
+    private func insert(_ draft: TaskDraft, _ hasHeaderKey: Bool) throws(StoreError) -> HTTPAnswer {
         let inserted = try desk.insert(draft)
         let answer = HTTPAnswer.json(inserted.isNew ? 201 : 200) { json in
             json.name("id")
@@ -92,8 +92,9 @@ struct AdminDesk {
         }.adding("Location", "/v1/tasks/\(inserted.id)")
         if inserted.isNew { return answer }
         guard let task = try desk.show(id: inserted.id)?.task, DraftComparison.isSame(draft, task) else {
+            // The header is draft-ietf-httpapi-idempotency-key's, which wants 422; the column is unique, as any other might be.
             return .problem(
-                .keyReused, "task \(inserted.id) has this idempotency key and is another; use a new key", instance: "/v1/tasks")
+                hasHeaderKey ? .keyReused : .conflict, "task \(inserted.id) has this idempotency key and is another; use a new key", instance: "/v1/tasks")
         }
         return answer.adding("Idempotent-Replayed", "true")
     }

@@ -5,7 +5,7 @@ enum AdminOperation: Sendable, Equatable {
     case list(TaskFilter, after: Int64?, limit: Int)
     /// With a span: not before the task has ended, or the span is over.
     case show(Int64, wait: TimeSpan?)
-    case insert(TaskDraft)
+    case insert(TaskDraft, hasHeaderKey: Bool)
     case change(TaskAction, Int64, Actor)
     case retryAll(TaskFilter, dryRun: Bool, Actor)
     case listRoutes
@@ -53,7 +53,8 @@ enum AdminRouter {
         case ("tasks", 0):
             if request.head.method == "POST" {
                 try expectJSON(request)
-                return .insert(try TaskDraftReader.draft(request))
+                return .insert(
+                    try TaskDraftReader.draft(request), hasHeaderKey: request.head.headers["idempotency-key"] != nil)
             }
             try expect(request, ["GET", "HEAD", "POST"])
             return try list(request)

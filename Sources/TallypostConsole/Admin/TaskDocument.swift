@@ -44,8 +44,7 @@ extension JSONBuilder {
 
     private static let numbers: Set<String> = [
         "id", "task_id", "attempt", "attempts", "number", "lease_epoch", "epoch", "priority", "amount_minor", "max_attempts",
-        "timeout_seconds", "max_wait_seconds", "response_status", "run_after", "duration_ms", "parent_id", "members",
-        "open_members",
+        "timeout_seconds", "max_wait_seconds", "response_status", "run_after", "duration_ms", "delivery_of",
     ]
     private static let truths: Set<String> = ["wait_for_signal", "blocks_key", "fail_fast", "cancel_requested"]
     private static let documents: Set<String> = ["payload", "headers", "result", "start_result", "progress", "checkpoint"]

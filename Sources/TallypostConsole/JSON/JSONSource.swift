@@ -58,8 +58,15 @@ struct JSONSource: Sendable {
 
     var truth: Bool? { kind == .truth ? text.first == UInt8(ascii: "t") : nil }
 
-    /// A whole number written as digits; nil for anything else, and for one beyond 64 bits.
-    var integer: Int64? { kind == .number ? Int64(String(decoding: text, as: UTF8.self)) : nil }
+    /// A whole number; nil for anything else, and for one beyond 64 bits. `1.0` and `1e3` are whole numbers, as JSON Schema has it, as far
+    /// as a double is exact.
+    var integer: Int64? {
+        guard kind == .number else { return nil }
+        let digits = String(decoding: text, as: UTF8.self)
+        if let number = Int64(digits) { return number }
+        guard let number = Double(digits), number.magnitude <= 9_007_199_254_740_992 else { return nil }
+        return Int64(exactly: number)
+    }
 
     /// Nil when it is none, or holds half a surrogate pair.
     var string: String? { kind == .string ? Self.unquoted(text) : nil }
