@@ -75,6 +75,8 @@ import Testing
             """
             INSERT INTO pending_tasks (type, status, finished_at, created_at)
                 SELECT 'mail', 'failed', now() - interval '1 year', now() - interval '1 year' FROM generate_series(1, 5000);
+            INSERT INTO pending_tasks (id, type, run_at) SELECT 9000 + g, 'mail', now() + interval '1 day' FROM generate_series(1, 5000) g;
+            SELECT setval(pg_get_serial_sequence('pending_tasks', 'id'), 20000);
             INSERT INTO pending_tasks (type, run_after) SELECT 'mail', 9000 + g FROM generate_series(1, 5000) g;
             INSERT INTO task_attempts (task_id, attempt, lease_epoch, duration_ms, error)
                 SELECT id, 1, 1, 5, '500' FROM pending_tasks WHERE status = 'failed'

@@ -46,7 +46,9 @@ private func decode(_ line: String) throws -> Line { try JSONDecoder().decode(Li
             ])
     }
 
-    @Test(arguments: ["\"", "\\", "\n", "\r\n", "\t", "\u{0}", "\u{1B}[31m", "\u{7F}", "é€😀", "\u{2028}", "</script>"])
+    @Test(arguments: [
+        "\"", "\\", "\n", "\r\n", "\t", "\u{0}", "\u{1B}[31m", "\u{7F}", "é€😀", "\u{2028}", "\u{85}", "\u{9B}31m", "</script>",
+    ])
     func `any text comes back from a line as it went in`(text: String) throws {
         let paper = Paper()
         paper.log().info(text, ["text": text])
@@ -55,6 +57,13 @@ private func decode(_ line: String) throws -> Line { try JSONDecoder().decode(Li
         let read = try decode(line)
         #expect(read.msg == text)
         #expect(read.text == text)
+    }
+
+    @Test func `nothing in a line steers a terminal or ends the line for somebody`() {
+        let paper = Paper()
+        paper.log().info("m", ["text": "a\u{85}b\u{9B}c\u{2028}d\u{7F}e"])
+        #expect(paper.lines.count == 1)
+        #expect(paper.lines[0].contains(#"a\u0085b\u009bc\u2028d\u007fe"#))
     }
 
     @Test func `under journald a line begins with its priority`() {

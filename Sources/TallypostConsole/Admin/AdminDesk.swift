@@ -94,7 +94,8 @@ struct AdminDesk {
         guard let task = try desk.show(id: inserted.id)?.task, DraftComparison.isSame(draft, task) else {
             // The header is draft-ietf-httpapi-idempotency-key's, which wants 422; the column is unique, as any other might be.
             return .problem(
-                hasHeaderKey ? .keyReused : .conflict, "task \(inserted.id) has this idempotency key and is another; use a new key", instance: "/v1/tasks")
+                hasHeaderKey ? .keyReused : .conflict,
+                "task \(inserted.id) has this idempotency key and is another; use a new key", instance: "/v1/tasks")
         }
         return answer.adding("Idempotent-Replayed", "true")
     }

@@ -85,10 +85,13 @@ extension GaugeReader.Reading {
         func each(_ value: (PendingGauge) -> MetricFamily.Value) -> [MetricFamily.Sample] {
             gauges.map { MetricFamily.Sample(value($0), labels: [("type", $0.type)]) }
         }
+        let up = MetricFamily(
+            "tallypost_database_up", .gauge, "Whether the database could be reached.", [.init(.count(isUp ? 1 : 0), labels: [])])
+        guard !gauges.isEmpty else { return [up] }
         return [
+            up,
             MetricFamily(
-                "tallypost_database_up", .gauge, "Whether the database could be reached.", [.init(.count(isUp ? 1 : 0), labels: [])]),
-            MetricFamily("tallypost_tasks_pending", .gauge, "Tasks that are pending, due or not.", each { .count(Int64($0.pending)) }),
+                "tallypost_tasks_pending", .gauge, "Tasks that are pending, due or not.", each { .count(Int64($0.pending)) }),
             MetricFamily(
                 "tallypost_oldest_pending_age_seconds", .gauge, "How long the oldest due task has been due.",
                 each { .number(Double($0.oldestAge.milliseconds) / 1_000) }),

@@ -62,8 +62,12 @@ enum TaskDraftReader {
         }
         if name == "headers" { return try headers(value) }
         let text = try AdminRouter.text(value, name)
-        if times.contains(name), Timestamp(iso8601: text) == nil {
-            throw AdminFault(detail: "\(name) must be a time such as 2026-03-01T09:30:00Z")
+        if times.contains(name) {
+            guard let time = Timestamp(iso8601: text) else {
+                throw AdminFault(detail: "\(name) must be a time such as 2026-03-01T09:30:00Z")
+            }
+            // In UTC: engines differ in the offsets that they take.
+            return time.iso8601
         }
         if urls.contains(name), !text.lowercased().hasPrefix("http://"), !text.lowercased().hasPrefix("https://") {
             throw AdminFault(detail: "\(name) must be an http or https URL")

@@ -44,7 +44,9 @@ struct ExplanationText {
 
     private var waiting: [String] {
         if facts.task["wait_for_signal"] != "true" {
-            return ["Task \(id) waits for its deliveries to the subscribers of \(type): tallypost task list --type '\(type)/NAME' shows them."]
+            return [
+                "Task \(id) waits for its deliveries to the subscribers of \(type): tallypost task list --type '\(type)/NAME' shows them."
+            ]
         }
         let end = facts.task["waits_until"].map { ", until \($0) at the latest" } ?? ""
         let progress = facts.task["progress"].map { ["Its worker has reported \($0)."] } ?? []
