@@ -80,7 +80,7 @@ def test_the_last_tick_is_made_up_for_at_the_start_and_only_by_latest(database: 
     assert running.stop() == 0
     database.execute("DELETE FROM task_attempts")
     running.start()
-    second = relay(database, "--drain", **keys).start()
+    second = relay(database, "--drain", **keys).spawn()
     assert second.wait() == 0
     assert len([tick for tick in ticks(database) if tick == ticks(database)[0]]) == 1
     assert running.stop() == 0
@@ -90,7 +90,7 @@ def test_a_drain_inserts_nothing(database: Database, receiver: Receiver, relay) 
     schedules = {"beat": {"cron": "@every 1s", "type": "tick", "catchUp": "latest"}}
     id = database.insert(type="task")
     draining = relay(database, "--drain", routes={"task": route(receiver.url()), "tick": route(receiver.url())}, schedules=schedules)
-    assert draining.start().wait() == 0
+    assert draining.spawn().wait() == 0
     assert database.status(id) == "completed" and len(database.rows()) == 1
 
 
