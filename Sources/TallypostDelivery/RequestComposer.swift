@@ -134,7 +134,9 @@ final class RequestComposer {
 
     private func writeSignalURL(_ prefix: String, _ task: ClaimedTask, into head: inout [UInt8]) throws(Refusal) {
         guard let token = Self.token(of: task) else {
-            throw Refusal("signal_token is not base64url or hex: nobody could signal this task")
+            throw Refusal(
+                "signal_token is no token: it must be 32 bytes, in base64url (43 characters) or hexadecimal (64), or nobody could signal this task"
+            )
         }
         head.append(text: "\r\nTallypost-Signal-URL: ")
         head.append(text: prefix)
@@ -142,10 +144,7 @@ final class RequestComposer {
     }
 
     private static func token(of task: ClaimedTask) -> String? {
-        guard let token = task.signalToken, !token.isEmpty, token.utf8.count <= 256, token.utf8.allSatisfy(isTokenByte) else {
-            return nil
-        }
-        return token
+        task.signalToken.flatMap { TaskSignal.isToken($0) ? $0 : nil }
     }
 
     /// Where to signal a task that waits; nil: it does not, or nobody can.
@@ -247,9 +246,5 @@ final class RequestComposer {
         head.append(text: field.name)
         head.append(text: ": ")
         head.append(text: field.value)
-    }
-
-    private static func isTokenByte(_ byte: UInt8) -> Bool {
-        byte &- UInt8(ascii: "0") < 10 || (byte | 0x20) &- UInt8(ascii: "a") < 26 || "-_=".utf8.contains(byte)
     }
 }

@@ -16,7 +16,8 @@ import Testing
         ClaimedTask(
             id: id, epoch: 1, type: "t", attempt: 2, payload: Array(payload.utf8), idempotencyKey: key ?? "key-\(id)",
             subject: subject,
-            runAt: Self.now, createdAt: Timestamp(microseconds: 0), waitsForSignal: waits, signalToken: waits ? "Ab-_09" : nil,
+            runAt: Self.now, createdAt: Timestamp(microseconds: 0), waitsForSignal: waits,
+            signalToken: waits ? "Ab-_09xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" : nil,
             checkpoint: checkpoint, previousTask: previous, previousResult: previousResult)
     }
 
@@ -50,9 +51,12 @@ import Testing
     @Test func `what one task's request says in headers, an item says for itself`() throws {
         let rich = task(1, waits: true, checkpoint: "[2]", previous: 9, previousResult: "{\"a\":1}")
         let plain = try compose([rich]).body
-        #expect(plain.hasSuffix(#""payload":{},"previousTask":9,"signalURL":"https://tasks.example.com/v1/signals/Ab-_09"}]"#))
+        #expect(
+            plain.hasSuffix(
+                #""payload":{},"previousTask":9,"signalURL":"https://tasks.example.com/v1/signals/Ab-_09xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}]"#
+            ))
         let envelope = try compose([rich], WireRoute(url: "http://a.example/", body: .envelope)).body
-        #expect(envelope.hasSuffix(#"/Ab-_09","previousResult":{"a":1},"checkpoint":[2]}]"#))
+        #expect(envelope.hasSuffix(#"/Ab-_09xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx","previousResult":{"a":1},"checkpoint":[2]}]"#))
         #expect(JSONSyntax.isValid(Array(envelope.utf8)))
     }
 

@@ -114,17 +114,19 @@ import Testing
     }
 
     @Test func `a task that waits is told where to signal`() throws {
-        let waiting = task(waits: true, token: "Ab-_09")
-        #expect(try compose(waiting).value("Tallypost-Signal-URL") == "https://tasks.example.com/v1/signals/Ab-_09")
+        let waiting = task(waits: true, token: "Ab-_09xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")
+        #expect(
+            try compose(waiting).value("Tallypost-Signal-URL")
+                == "https://tasks.example.com/v1/signals/Ab-_09xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")
         #expect(
             try compose(waiting, signalBase: "https://t.example/base/").value("Tallypost-Signal-URL")
-                == "https://t.example/base/v1/signals/Ab-_09")
+                == "https://t.example/base/v1/signals/Ab-_09xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")
         #expect(
             try compose(waiting, signalBase: "https://t.example//").value("Tallypost-Signal-URL")
-                == "https://t.example/v1/signals/Ab-_09")
+                == "https://t.example/v1/signals/Ab-_09xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")
         #expect(try compose(waiting, signalBase: nil).value("Tallypost-Signal-URL") == nil)
-        #expect(try compose(task(token: "Ab-_09")).value("Tallypost-Signal-URL") == nil)
-        for token in [nil, "", "a b", "a\r\nb", "a/b"] {
+        #expect(try compose(task(token: "Ab-_09xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")).value("Tallypost-Signal-URL") == nil)
+        for token in [nil, "", "a b", "a\r\nb", "a/b", "approval-o_1"] {
             #expect(throws: Refusal.self) { try compose(task(waits: true, token: token)) }
         }
     }

@@ -3,8 +3,8 @@ import TallypostCore
 
 /// Reads what waits, for metrics, on a thread and a connection of its own.
 ///
-/// It may have to look at every row that waits, so it works at most 2 % of the time, only while somebody scrapes, and never for a
-/// request: a scrape gets what was read last.
+/// It may have to look at every row that waits, so it works at most 2 % of the time, every few seconds at most, and never for
+/// a request: a scrape gets what was read last.
 final class GaugeReader: Sendable {
     /// What was read last.
     struct Reading: Sendable, Equatable {
@@ -16,14 +16,17 @@ final class GaugeReader: Sendable {
 
     /// Rest for each part of work.
     static let restPerWork: Int64 = 49
-    static let shortestRest = TimeSpan.seconds(1)
+    static let shortestRest = TimeSpan.seconds(5)
+    /// A database that is away is asked again sooner.
+    static let restWhileAway = TimeSpan.seconds(1)
 
     private let state = Mutex(Reading())
-    private let scrapes = JobQueue<Bool>(capacity: 1)
+    /// Nothing is put in; it is closed to wake and end the thread.
+    private let ending = JobQueue<Bool>(capacity: 1)
     private let thread = Mutex<ConsoleThread?>(nil)
 
     init(openDesk: @escaping ConsoleSettings.OpenDesk) {
-        let thread = ConsoleThread(name: "tp-gauges") { [weak self, scrapes] in
+        let thread = ConsoleThread(name: "tp-gauges") { [weak self, ending] in
             var desk: (any ConsoleDesk)?
             while true {
                 let start = ConsoleClock.now()
@@ -33,33 +36,30 @@ final class GaugeReader: Sendable {
                     last = Reading(isUp: reading.isUp, gauges: reading.gauges ?? (reading.isUp ? last.gauges : []))
                 }
                 let now = ConsoleClock.now()
-                let rest = max(Self.shortestRest, TimeSpan(nanoseconds: (now - start).nanoseconds * Self.restPerWork))
-                guard Self.rest(until: now + rest, scrapes, needsScrape: reading.isUp) else { return }
+                let rest = max(
+                    reading.isUp ? Self.shortestRest : Self.restWhileAway,
+                    TimeSpan(nanoseconds: (now - start).nanoseconds * Self.restPerWork))
+                guard Self.rest(until: now + rest, ending) else { return }
             }
         }
         self.thread.withLock { $0 = thread }
     }
 
-    /// What was read last; asks for another reading.
-    func scrape() -> Reading {
-        _ = scrapes.post(true)
-        return state.withLock { $0 }
-    }
+    /// What was read last.
+    func scrape() -> Reading { state.withLock { $0 } }
 
     /// Ends it.
     func stop() {
-        scrapes.close()
+        ending.close()
         thread.withLock { $0 }?.join()
     }
 
-    /// False when it is to end. A database that is away is asked for again without a scrape, so that the next one tells the truth.
-    private static func rest(until end: Instant, _ scrapes: JobQueue<Bool>, needsScrape: Bool) -> Bool {
-        var isWanted = !needsScrape
+    /// False when it is to end.
+    private static func rest(until end: Instant, _ ending: JobQueue<Bool>) -> Bool {
         while true {
             let left = end - ConsoleClock.now()
-            if left <= .zero && isWanted { return true }
-            guard let taken = scrapes.take(1, within: left > .zero ? left : nil) else { return false }
-            isWanted = isWanted || !taken.isEmpty
+            guard left > .zero else { return true }
+            guard ending.take(1, within: left) != nil else { return false }
         }
     }
 

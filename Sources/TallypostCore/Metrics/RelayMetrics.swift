@@ -20,7 +20,7 @@ struct RelayMetrics: Sendable {
     /// Types that are counted apart, at most: a configuration may change for ever.
     static let mostTypes = 1_000
 
-    private(set) var types = ["other"]
+    private(set) var types = ["(other)"]
     private(set) var series = [Series()]
     private var placeOf: [String: Int] = [:]
     /// Visits to the database.

@@ -3,7 +3,7 @@ public struct RelaySnapshot: Sendable {
     let metrics: RelayMetrics
     let tally: RelayTally
     let scheduleTally: ScheduleTally
-    /// By destination: those of the routes by name, all that rows name as "other".
+    /// By destination: those of the routes by name, all that rows name as "(other)".
     let destinations: [Traffic]
     let heldTasks: Int
     let heldBytes: Int
@@ -113,7 +113,7 @@ extension Relay {
             traffic.append(.init(destination: origin.description))
         }
         let other = traffic.count
-        traffic.append(.init(destination: "other"))
+        traffic.append(.init(destination: "(other)"))
         let places = destinations.map { named[$0.origin] ?? other }
         for channel in channels where channel.inFlight > 0 { traffic[places[channel.destination]].inFlight += channel.inFlight }
         // Those that are not free are few; a free one has no open breaker.

@@ -24,7 +24,7 @@ extension Relay {
 
         var demands: [ClaimRequest.Demand] = []
         var isWorthIt = thorough
-        leavesOut = false
+        leftOut = []
         claimAt = .distantFuture
         for (type, policy) in routes where !paused.contains(type) {
             let most = policy.batch?.most ?? 1

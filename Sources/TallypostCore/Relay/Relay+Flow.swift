@@ -209,17 +209,17 @@ extension Relay {
             switch gate(of: destination, at: now) {
             case .free: break
             case .closed(let until):
-                leaveOut(until: until, at: now)
+                leaveOut(policy.type, until: until, at: now)
                 return (0, 0)
             case .probing:
-                leaveOut(until: .distantFuture, at: now)
+                leaveOut(policy.type, until: .distantFuture, at: now)
                 return (0, 0)
             case .probe: return hasQueued(destination) ? (0, 0) : (1, 1)
             }
         }
         guard policy.rate != nil, let origin = policy.origin, !mixedTypes.contains(policy.type) else { return (.max, .max) }
         guard now < sharesUntil else {
-            leaveOut(until: now + limits.choreInterval, at: now)
+            leaveOut(policy.type, until: now + limits.choreInterval, at: now)
             return (0, 0)
         }
         let index = channel(for: ChannelKey(type: policy.type, origin: origin), under: policy)
@@ -232,12 +232,12 @@ extension Relay {
         guard room < worthwhile else { return (room, ahead) }
         let missing = TimeSpan(nanoseconds: bucket.interval * Int64((worthwhile - room + perToken - 1) / perToken))
         let earliest = bucket.ready + TimeSpan(nanoseconds: -limits.rateAhead.nanoseconds - bucket.interval)
-        leaveOut(until: max(now, earliest) + missing, at: now)
+        leaveOut(policy.type, until: max(now, earliest) + missing, at: now)
         return (0, ahead)
     }
 
-    private mutating func leaveOut(until moment: Instant, at now: Instant) {
-        leavesOut = true
+    private mutating func leaveOut(_ type: String, until moment: Instant, at now: Instant) {
+        leftOut.insert(type)
         claimAt = min(claimAt, max(moment, now + .milliseconds(1)))
     }
 

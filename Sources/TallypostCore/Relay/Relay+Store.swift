@@ -183,8 +183,8 @@ extension Relay {
 
     /// After a look everywhere: nothing due and no lease anywhere ends a drain; a lease of another relay is waited for.
     private mutating func judgeDrain(_ report: StoreReport, at now: Instant) {
-        guard !leavesOut else {
-            // What a rate holds back is due all the same.
+        guard leftOut.isEmpty || report.survey.map({ leftOut.isDisjoint(with: $0.types) }) == true else {
+            // What a rate holds back is due all the same, if there is any of it.
             drainProof = .none
             proveAt = max(now + limits.choreInterval, min(claimAt, now + limits.signLife))
             return

@@ -49,8 +49,8 @@ public struct Relay: Sendable {
     var flowAt = Instant.distantFuture
     /// When something can be claimed again that could not be when last looked at.
     var claimAt = Instant.distantFuture
-    /// The last look at what to claim left a type out whose destination or rate takes none.
-    var leavesOut = false
+    /// Types that the last look at what to claim left out, because their destination or rate takes none.
+    var leftOut: Set<String> = []
     /// Types of which a row named another target than the route's.
     var mixedTypes: Set<String> = []
 

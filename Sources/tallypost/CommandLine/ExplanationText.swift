@@ -31,6 +31,15 @@ struct ExplanationText {
         case .failed: return ["Task \(id) is a dead letter\(ended), \(tries): \(lastError).", again]
         case .timeout: return ["Task \(id) ended as timeout\(ended), \(tries): \(lastError).", again]
         case .cancelled:
+            // Whoever was called off by a chain, a group or a fan-out has the reason in its row; a person leaves an event.
+            if let reason = facts.task["last_error"],
+                reason.hasPrefix("not run: ") || reason.hasSuffix(" was called off") || reason.contains("whose delivery this is")
+            {
+                return [
+                    "Task \(id) was cancelled\(ended), \(tries): \(reason).",
+                    "Sent again by a person it runs all the same: tallypost task retry \(id).",
+                ]
+            }
             return ["Task \(id) was cancelled\(ended), \(tries). Its events say by whom: tallypost task show \(id).", again]
         }
     }

@@ -59,6 +59,13 @@ struct StatusPage {
                 findings.append("there is no route for type \(entry.type): its tasks will be set aside as failed")
             }
         }
+        for entry in types {
+            let failed = entry.counts["failed"] ?? 0
+            guard failed > 0 else { continue }
+            findings.append(
+                "\(failed) dead letter\(failed == 1 ? "" : "s") of type \(entry.type): tallypost task list --status failed --type \(entry.type)"
+            )
+        }
         return findings
     }
 

@@ -31,7 +31,9 @@ struct DoctorCommand: Command {
 
     func run(in context: CommandContext) throws(CommandFailure) -> ExitCode {
         let (configuration, ofSettings) = diagnoseConfiguration(context)
-        let findings = ofSettings + diagnoseDatabase(configuration, context) + diagnoseReceivers(configuration, context)
+        let isRead = !ofSettings.contains { $0.level == .problem }
+        let findings =
+            ofSettings + diagnoseDatabase(configuration, context, isRead: isRead) + diagnoseReceivers(configuration, context)
         if printsJSON { printJSON(findings, context.output) } else { printText(findings, context.output) }
         if ofSettings.contains(where: { $0.level == .problem }) { return .configuration }
         let problems = findings.filter { $0.level == .problem }
@@ -50,7 +52,10 @@ struct DoctorCommand: Command {
             let configuration = try context.services.loadConfiguration(withSecrets)
             return (
                 configuration,
-                Self.praise(configuration, sources) + configuration.notCarriedOut.map { Self.finding($0, .warning) }
+                Self.praise(configuration, sources)
+                    + (configuration.notCarriedOut + configuration.schedulesWithoutRoute(file: sources.file)).map {
+                        Self.finding($0, .warning)
+                    }
             )
         } catch {
             let problems = error.problems.map { Self.finding($0, .problem) }
@@ -96,8 +101,11 @@ struct DoctorCommand: Command {
         Finding(level: level, check: "configuration", message: "\(problem)")
     }
 
-    private func diagnoseDatabase(_ configuration: Configuration, _ context: CommandContext) -> [Finding] {
+    /// - Parameter isRead: whether the configuration could be read.
+    private func diagnoseDatabase(_ configuration: Configuration, _ context: CommandContext, isRead: Bool) -> [Finding] {
         guard let database = configuration.database else {
+            // A file that cannot be read may well name one.
+            guard isRead else { return [] }
             return [
                 Finding(
                     level: .problem, check: "database", message: "no database is named",
