@@ -347,6 +347,20 @@ import Testing
         }
     }
 
+    @Test(arguments: Engine.databases)
+    func `a delivery whose key another task has is made all the same`(engine: Engine) throws {
+        try engine.withDatabase { database in
+            let ids = try database.insert([
+                ["type": "paid", "idempotency_key": "o"], ["type": "other", "idempotency_key": "o/a"],
+            ])
+            let store = try database.makeStore()
+            try drain("paid", store) { $0.outcome(.fannedOut(subscribers: ["a", "b"])) }
+            #expect(try database.row(ids[0])["status"] == "waiting")
+            #expect(try store.claim("paid/a").map(\.idempotencyKey) == ["o/a/\(ids[0])"])
+            #expect(try store.claim("paid/b").map(\.idempotencyKey) == ["o/b"])
+        }
+    }
+
     // MARK: Drafts
 
     @Test(arguments: Engine.databases)

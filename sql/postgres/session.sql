@@ -14,10 +14,30 @@ SELECT set_config(name, value, true) FROM (VALUES ('lock_timeout', '200ms'), ('e
     ('enable_bitmapscan', 'off'), ('jit', 'off')) AS setting (name, value)
 
 -- name: locked_rows
--- Of the tasks $1 those whose rows another session holds locked.
-SELECT t.id FROM pending_tasks t
-WHERE t.id = ANY ($1::bigint[])
-  AND t.id NOT IN (SELECT free.id FROM (SELECT id FROM pending_tasks WHERE id = ANY ($1::bigint[]) FOR NO KEY UPDATE SKIP LOCKED) AS free)
+-- Of the tasks $1 those whose rows another session holds locked, or a row that their end changes with them (see tallypost_follow): a
+-- successor, however far down the chain, a delivery or the task whose delivery it is, a group.
+WITH RECURSIVE reached (root, id) AS (
+    SELECT asked.id, asked.id FROM unnest($1::bigint[]) AS asked (id)
+    UNION
+    SELECT reached.root, next.id
+    FROM reached JOIN pending_tasks t ON t.id = ANY (ARRAY[reached.id])
+    CROSS JOIN LATERAL (
+        SELECT s.id FROM pending_tasks s WHERE t.has_dependents AND s.run_after = t.id AND s.status = 'blocked'
+        UNION ALL
+        SELECT c.id FROM pending_tasks c WHERE t.has_dependents AND c.delivery_of = t.id AND c.status IN ('pending', 'blocked', 'waiting')
+        UNION ALL
+        SELECT t.delivery_of WHERE t.delivery_of IS NOT NULL) next
+), touched AS MATERIALIZED (
+    SELECT reached.root, t.id, t.group_key FROM reached JOIN pending_tasks t ON t.id = ANY (ARRAY[reached.id])
+), free AS MATERIALIZED (
+    SELECT id FROM pending_tasks WHERE id = ANY (ARRAY(SELECT id FROM touched)) FOR NO KEY UPDATE SKIP LOCKED
+), free_groups AS MATERIALIZED (
+    SELECT key FROM task_groups WHERE key = ANY (ARRAY(SELECT group_key FROM touched)) FOR NO KEY UPDATE SKIP LOCKED
+)
+SELECT DISTINCT touched.root FROM touched
+WHERE touched.id NOT IN (SELECT id FROM free)
+   OR (touched.group_key NOT IN (SELECT key FROM free_groups)
+       AND EXISTS (SELECT FROM task_groups g WHERE g.key = touched.group_key AND g.ended_at IS NULL))
 
 -- name: purge_patience
 -- For one transaction: a step of retention that takes longer is broken off, and so no lock of its is held for longer than 50 ms.

@@ -165,7 +165,7 @@ SELECT t.id, o.attempt, o.epoch, t.leased_by, o.duration_ms, o.response_status, 
 FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::bigint[], $5::integer[], $6::text[], $7::text[])
     AS o (id, epoch, attempt, duration_ms, response_status, error, response_start)
 JOIN (SELECT id, lease_epoch, leased_by FROM pending_tasks
-      WHERE id = ANY ($1::bigint[]) AND (status = 'processing' OR (status = 'waiting' AND check_at < now())) FOR UPDATE) t
+      WHERE id = ANY ($1::bigint[]) AND (status = 'processing' OR (status = 'waiting' AND check_at < now())) FOR NO KEY UPDATE) t
     ON t.id = o.id AND t.lease_epoch = o.epoch
 
 -- name: settle_completed

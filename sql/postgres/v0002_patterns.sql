@@ -69,6 +69,25 @@ CREATE FUNCTION tallypost_notice(t pending_tasks) RETURNS text LANGUAGE sql STAB
         'result', tallypost_json(t.result), 'startResult', tallypost_json(t.start_result))::text
 $$;
 
+-- Keys and payloads of rows that we insert ourselves, in the types that an adopted table has for them. A text that is no uuid becomes
+-- one by its hash, and one that is too long for its column becomes its hash: the same text always the same.
+DO $$
+DECLARE
+    kind   text;
+    longest integer;
+BEGIN
+    SELECT format_type(atttypid, NULL), CASE WHEN atttypid = 'varchar'::regtype AND atttypmod > 4 THEN atttypmod - 4 END INTO kind, longest
+    FROM pg_attribute WHERE attrelid = 'pending_tasks'::regclass AND attname = 'idempotency_key';
+    EXECUTE format('CREATE FUNCTION tallypost_key(value text) RETURNS %s LANGUAGE sql IMMUTABLE AS %L', kind, CASE
+        WHEN kind = 'uuid' THEN
+            $f$ SELECT CASE WHEN value ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN value ELSE md5(value) END::uuid $f$
+        WHEN longest IS NOT NULL THEN format(' SELECT CASE WHEN length(value) <= %s THEN value ELSE md5(value) END::varchar ', longest)
+        ELSE format(' SELECT value::%s ', kind) END);
+    SELECT format_type(atttypid, NULL) INTO kind FROM pg_attribute WHERE attrelid = 'pending_tasks'::regclass AND attname = 'payload';
+    EXECUTE format('CREATE FUNCTION tallypost_payload(value text) RETURNS %s LANGUAGE sql IMMUTABLE AS %L', kind, format(' SELECT value::%s ', kind));
+END
+$$;
+
 -- Wakes a relay that sleeps, as tallypost_wake does, where a row falls due by an update.
 CREATE FUNCTION tallypost_rouse() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -103,13 +122,32 @@ BEGIN
                 FROM (SELECT * FROM pending_tasks WHERE group_key = wanted ORDER BY id LIMIT 20000) t) m) e
     WHERE e.bytes <= 1048576;
     INSERT INTO pending_tasks (type, payload, idempotency_key, subject, target_url)
-    VALUES ('tallypost.notice',
+    VALUES ('tallypost.notice', tallypost_payload(
             '{"event":' || to_json('group.' || ending) || ',"group":' || json_build_object('key', wanted, 'status', ending,
                 'counts', counts, 'created_at', (SELECT tallypost_time(created_at) FROM task_groups WHERE key = wanted),
                 'ended_at', tallypost_time(now()))
             || ',"results":[' || coalesce(list, '') || '],"next":' || CASE WHEN shown IS DISTINCT FROM final
-                THEN to_json(coalesce(shown, 0)::text)::text ELSE 'null' END || '}',
-            'notice-group-' || wanted || '-' || (extract(epoch FROM now()) * 1000)::bigint, wanted, url);
+                THEN to_json(coalesce(shown, 0)::text)::text ELSE 'null' END || '}'),
+            tallypost_key('notice-group-' || wanted || '-' || (extract(epoch FROM now()) * 1000)::bigint), wanted, url);
+END
+$$;
+
+CREATE FUNCTION tallypost_has_open_member(wanted text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM pending_tasks t WHERE t.group_key = wanted AND t.holds_key
+                   AND (t.status IN ('completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE ORDER BY t.id DESC LIMIT 1);
+END
+$$;
+
+-- Ends an open group without an open member, unless somebody is about to join it: whose insert holds the row (tallypost_join), and is
+-- not waited for. The member that he inserts ends the group with its own end; if he thinks better of it, the next sweep does.
+CREATE FUNCTION tallypost_close_group(wanted text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM task_groups g WHERE g.key = wanted AND g.ended_at IS NULL FOR UPDATE SKIP LOCKED;
+    -- Now nobody joins any more; who did a moment ago is seen.
+    IF NOT FOUND OR tallypost_has_open_member(wanted) THEN RETURN false; END IF;
+    PERFORM tallypost_end_group(wanted);
+    RETURN true;
 END
 $$;
 
@@ -169,7 +207,8 @@ BEGIN
 
         IF told IS NOT NULL THEN
             INSERT INTO pending_tasks (type, payload, idempotency_key, subject, target_url, traceparent)
-            SELECT 'tallypost.notice', tallypost_notice(t), 'notice-' || t.id || '-' || word.kind || '-' || (extract(epoch FROM t.finished_at) * 1000)::bigint,
+            SELECT 'tallypost.notice', tallypost_payload(tallypost_notice(t)),
+                   tallypost_key('notice-' || t.id || '-' || word.kind || '-' || (extract(epoch FROM t.finished_at) * 1000)::bigint),
                    t.subject, word.url, t.traceparent
             FROM pending_tasks t
             CROSS JOIN LATERAL (
@@ -187,7 +226,7 @@ BEGIN
             WITH chosen AS (
                 SELECT s.id, s.run_if, p.id AS after, p.status AS ending
                 FROM pending_tasks p JOIN pending_tasks s ON s.run_after = p.id
-                WHERE p.id = ANY (heads) AND s.status = 'blocked' ORDER BY s.id FOR UPDATE OF s
+                WHERE p.id = ANY (heads) AND s.status = 'blocked' ORDER BY s.id FOR NO KEY UPDATE OF s
             ), judged AS (
                 SELECT c.*, CASE c.run_if WHEN 'finished' THEN true WHEN 'failed' THEN c.ending IN ('failed', 'timeout')
                                           ELSE c.ending = 'completed' END AS runs FROM chosen c
@@ -233,11 +272,7 @@ BEGIN
                     SELECT coalesce(array_agg(c.id), '{}') INTO part FROM changed c;
                     more := more || part;
                 END IF;
-                IF NOT EXISTS (SELECT FROM pending_tasks t WHERE t.group_key = team.key AND t.holds_key
-                               AND (t.status IN ('completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE ORDER BY t.id DESC LIMIT 1) THEN
-                    PERFORM tallypost_end_group(team.key);
-                    due := true;
-                END IF;
+                IF NOT tallypost_has_open_member(team.key) AND tallypost_close_group(team.key) THEN due := true; END IF;
             END LOOP;
         END IF;
 
@@ -249,7 +284,7 @@ END
 $$;
 
 -- A claimed task becomes one delivery for each subscriber and waits for them. Whether its lease still held. Again, after a retry,
--- the deliveries that did not succeed are opened anew.
+-- the deliveries that did not succeed are opened anew. One whose key a stranger has gets the task's id at its end.
 CREATE FUNCTION tallypost_fan_out(task bigint, epoch bigint, subscribers text[]) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     UPDATE pending_tasks t SET status = 'waiting', has_dependents = true, lease_expires_at = NULL
@@ -257,9 +292,12 @@ BEGIN
     IF NOT FOUND THEN RETURN false; END IF;
     INSERT INTO pending_tasks AS c (type, payload, idempotency_key, subject, headers, deadline_at, priority, max_attempts, timeout_seconds,
                                wait_for_signal, max_wait_seconds, traceparent, delivery_of)
-    SELECT t.type || '/' || s.name, t.payload, t.idempotency_key || '/' || s.name, t.subject, t.headers, t.deadline_at, t.priority,
+    SELECT t.type || '/' || s.name, t.payload,
+           CASE WHEN EXISTS (SELECT FROM pending_tasks x WHERE x.idempotency_key = tallypost_key(own.key || '/' || s.name) AND x.delivery_of IS DISTINCT FROM t.id)
+                THEN tallypost_key(own.key || '/' || s.name || '/' || t.id) ELSE tallypost_key(own.key || '/' || s.name) END, t.subject, t.headers, t.deadline_at, t.priority,
            t.max_attempts, t.timeout_seconds, t.wait_for_signal, t.max_wait_seconds, t.traceparent, t.id
-    FROM pending_tasks t CROSS JOIN unnest(subscribers) WITH ORDINALITY AS s (name, place)
+    FROM pending_tasks t CROSS JOIN LATERAL (SELECT coalesce(t.idempotency_key::text, 'pending_tasks-' || t.id) AS key) own
+    CROSS JOIN unnest(subscribers) WITH ORDINALITY AS s (name, place)
     WHERE t.id = task ORDER BY s.place
     ON CONFLICT (idempotency_key) DO UPDATE
     SET status = 'pending', attempts = 0, run_at = now(), finished_at = NULL, signal_status = NULL, signal_result = NULL, signal_at = NULL
@@ -284,11 +322,12 @@ BEGIN
     IF stranger IS NOT NULL THEN RAISE invalid_column_reference USING MESSAGE = 'no application writes the column ' || stranger; END IF;
     EXECUTE format('INSERT INTO pending_tasks (%s) VALUES (%s) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id, CASE WHEN wait_for_signal THEN signal_token END',
                    (SELECT string_agg(quote_ident(n), ', ' ORDER BY place) FROM unnest(names) WITH ORDINALITY AS u (n, place)),
-                   (SELECT string_agg(quote_nullable(v), ', ' ORDER BY place) FROM unnest(vals) WITH ORDINALITY AS u (v, place)))
+                   (SELECT string_agg(CASE WHEN n = 'idempotency_key' THEN format('tallypost_key(%L)', v) ELSE quote_nullable(v) END, ', ' ORDER BY place)
+                    FROM unnest(names, vals) WITH ORDINALITY AS u (n, v, place)))
     INTO id, token;
     is_new := id IS NOT NULL;
     IF NOT is_new THEN
-        SELECT t.id INTO id FROM pending_tasks t WHERE t.idempotency_key = vals[array_position(names, 'idempotency_key')];
+        SELECT t.id INTO id FROM pending_tasks t WHERE t.idempotency_key = tallypost_key(vals[array_position(names, 'idempotency_key')]);
     END IF;
 END
 $$;
@@ -357,10 +396,7 @@ DECLARE
     ended integer := 0;
 BEGIN
     FOR team IN SELECT g.key FROM task_groups g WHERE g.key = ANY (wanted) AND g.ended_at IS NULL ORDER BY g.key FOR NO KEY UPDATE SKIP LOCKED LOOP
-        CONTINUE WHEN EXISTS (SELECT FROM pending_tasks t WHERE t.group_key = team.key AND t.holds_key
-                              AND (t.status IN ('completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE);
-        PERFORM tallypost_end_group(team.key);
-        ended := ended + 1;
+        IF tallypost_close_group(team.key) THEN ended := ended + 1; END IF;
     END LOOP;
     RETURN ended;
 END
@@ -425,5 +461,29 @@ BEGIN
         EXECUTE format('ALTER FUNCTION %s SET search_path = %s, pg_temp', name, home);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', name);
     END LOOP;
+END
+$$;
+
+-- What waited in a database of v0001, which let no successor go: from now on their predecessors know of them, and where these have
+-- ended already, or are gone, they run or are called off now.
+DO $$
+DECLARE
+    over bigint[];
+BEGIN
+    UPDATE pending_tasks SET has_dependents = true
+    WHERE id IN (SELECT s.run_after FROM pending_tasks s WHERE s.run_after IS NOT NULL AND s.status = 'blocked');
+    WITH judged AS (
+        SELECT s.id, s.run_after, coalesce(p.status, 'gone') AS ending,
+               coalesce(CASE s.run_if WHEN 'finished' THEN p.id IS NOT NULL WHEN 'failed' THEN p.status IN ('failed', 'timeout') ELSE p.status = 'completed' END, false) AS runs
+        FROM pending_tasks s LEFT JOIN pending_tasks p ON p.id = s.run_after
+        WHERE s.run_after IS NOT NULL AND s.status = 'blocked' AND (p.id IS NULL OR p.status IN ('completed', 'failed', 'timeout', 'cancelled'))
+    ), changed AS (
+        UPDATE pending_tasks s
+        SET status = CASE WHEN j.runs THEN 'pending' ELSE 'cancelled' END, finished_at = CASE WHEN NOT j.runs THEN now() END,
+            last_error = CASE WHEN j.runs THEN s.last_error ELSE format('not run: task %s, which it runs after, ended as %s', j.run_after, j.ending) END
+        FROM judged j WHERE s.id = j.id RETURNING s.id, j.runs
+    )
+    SELECT array_agg(c.id) INTO over FROM changed c WHERE NOT c.runs;
+    IF over IS NOT NULL THEN PERFORM tallypost_follow(over); END IF;
 END
 $$;

@@ -7,21 +7,35 @@ SELECT id, status, (on_complete_url IS NOT NULL OR on_failure_url IS NOT NULL) A
 FROM pending_tasks WHERE id IN (SELECT value FROM json_each(?1)) AND status IN ('completed', 'failed', 'timeout', 'cancelled');
 
 -- name: notify
--- A notice for each URL: every column but secrets (the token; headers may carry credentials) and what is derived.
+-- A notice for each URL: every column but secrets (the token; headers may carry credentials) and what is derived. JSON holds no
+-- blobs, and a column of SQLite may: as hexadecimal digits.
 INSERT INTO pending_tasks (type, payload, idempotency_key, subject, target_url, traceparent)
 SELECT 'tallypost.notice',
        json_object('event', 'task.' || t.status, 'task', json_object(
-            'id', t.id, 'type', t.type, 'payload', CASE WHEN json_valid(t.payload) THEN json(t.payload) ELSE CAST(t.payload AS TEXT) END,
-            'idempotency_key', t.idempotency_key, 'subject', t.subject, 'amount_minor', t.amount_minor, 'currency', t.currency,
-            'target_url', t.target_url, 'run_at', strftime('%Y-%m-%dT%H:%M:%fZ', t.run_at),
-            'deadline_at', strftime('%Y-%m-%dT%H:%M:%fZ', t.deadline_at), 'priority', t.priority, 'ordering_key', t.ordering_key,
-            'max_attempts', t.max_attempts, 'timeout_seconds', t.timeout_seconds, 'on_complete_url', t.on_complete_url,
-            'on_failure_url', t.on_failure_url, 'wait_for_signal', json(CASE WHEN t.wait_for_signal THEN 'true' ELSE 'false' END),
-            'max_wait_seconds', t.max_wait_seconds, 'group_key', t.group_key, 'run_after', t.run_after, 'run_if', t.run_if,
-            'traceparent', t.traceparent, 'status', t.status, 'attempts', t.attempts, 'lease_epoch', t.lease_epoch,
-            'leased_by', t.leased_by, 'response_status', t.response_status,
+            'id', t.id, 'type', iif(typeof(t.type) = 'blob', hex(t.type), t.type),
+            'payload', CASE WHEN json_valid(t.payload) THEN json(t.payload) WHEN typeof(t.payload) = 'blob' THEN hex(t.payload) ELSE CAST(t.payload AS TEXT) END,
+            'idempotency_key', iif(typeof(t.idempotency_key) = 'blob', hex(t.idempotency_key), t.idempotency_key),
+            'subject', iif(typeof(t.subject) = 'blob', hex(t.subject), t.subject),
+            'amount_minor', iif(typeof(t.amount_minor) = 'blob', hex(t.amount_minor), t.amount_minor),
+            'currency', iif(typeof(t.currency) = 'blob', hex(t.currency), t.currency),
+            'target_url', iif(typeof(t.target_url) = 'blob', hex(t.target_url), t.target_url),
+            'run_at', strftime('%Y-%m-%dT%H:%M:%fZ', t.run_at), 'deadline_at', strftime('%Y-%m-%dT%H:%M:%fZ', t.deadline_at),
+            'priority', iif(typeof(t.priority) = 'blob', hex(t.priority), t.priority),
+            'ordering_key', iif(typeof(t.ordering_key) = 'blob', hex(t.ordering_key), t.ordering_key),
+            'max_attempts', iif(typeof(t.max_attempts) = 'blob', hex(t.max_attempts), t.max_attempts),
+            'timeout_seconds', iif(typeof(t.timeout_seconds) = 'blob', hex(t.timeout_seconds), t.timeout_seconds),
+            'on_complete_url', iif(typeof(t.on_complete_url) = 'blob', hex(t.on_complete_url), t.on_complete_url),
+            'on_failure_url', iif(typeof(t.on_failure_url) = 'blob', hex(t.on_failure_url), t.on_failure_url),
+            'wait_for_signal', json(CASE WHEN t.wait_for_signal THEN 'true' ELSE 'false' END),
+            'max_wait_seconds', iif(typeof(t.max_wait_seconds) = 'blob', hex(t.max_wait_seconds), t.max_wait_seconds),
+            'group_key', iif(typeof(t.group_key) = 'blob', hex(t.group_key), t.group_key),
+            'run_after', iif(typeof(t.run_after) = 'blob', hex(t.run_after), t.run_after),
+            'run_if', iif(typeof(t.run_if) = 'blob', hex(t.run_if), t.run_if),
+            'traceparent', iif(typeof(t.traceparent) = 'blob', hex(t.traceparent), t.traceparent),
+            'status', t.status, 'attempts', t.attempts, 'lease_epoch', t.lease_epoch,
+            'leased_by', iif(typeof(t.leased_by) = 'blob', hex(t.leased_by), t.leased_by), 'response_status', t.response_status,
             'start_result', CASE WHEN json_valid(t.start_result) THEN json(t.start_result) ELSE t.start_result END,
-            'result', CASE WHEN json_valid(t.result) THEN json(t.result) ELSE t.result END, 'last_error', t.last_error,
+            'result', CASE WHEN json_valid(t.result) THEN json(t.result) ELSE t.result END, 'last_error', iif(typeof(t.last_error) = 'blob', hex(t.last_error), t.last_error),
             'progress', CASE WHEN json_valid(t.progress) THEN json(t.progress) ELSE t.progress END,
             'checkpoint', CASE WHEN json_valid(t.checkpoint) THEN json(t.checkpoint) ELSE t.checkpoint END,
             'created_at', strftime('%Y-%m-%dT%H:%M:%fZ', t.created_at), 'started_at', t.started_at, 'finished_at', t.finished_at),
@@ -84,7 +98,8 @@ SELECT coalesce(status, ''), count(*) FROM pending_tasks WHERE group_key = ?1 GR
 
 -- name: members
 -- What a notice says of each member of group ?1, in their order.
-SELECT id, json_object('id', id, 'type', type, 'idempotency_key', idempotency_key, 'subject', subject, 'status', status,
+SELECT id, json_object('id', id, 'type', iif(typeof(type) = 'blob', hex(type), type), 'idempotency_key', iif(typeof(idempotency_key) = 'blob', hex(idempotency_key), idempotency_key),
+    'subject', iif(typeof(subject) = 'blob', hex(subject), subject), 'status', status,
     'result', CASE WHEN json_valid(result) THEN json(result) ELSE result END, 'error', last_error)
 FROM pending_tasks WHERE group_key = ?1 ORDER BY id;
 
@@ -111,12 +126,15 @@ WHERE parent.id = ?1 AND parent.has_dependents AND (parent.status = 'waiting' OR
 -- name: fan_out
 -- Two steps: task ?1 in epoch ?2 waits for its deliveries …
 UPDATE pending_tasks SET status = 'waiting', has_dependents = 1, lease_expires_at = NULL WHERE id = ?1 AND lease_epoch = ?2 AND status = 'processing';
--- … and the one to subscriber ?2 is inserted, due at ?3; one that did not succeed the last time is opened anew.
+-- … and the one to subscriber ?2 is inserted, due at ?3; one that did not succeed the last time is opened anew. Its key,
+-- should a stranger have it, gets the task's id at its end.
 INSERT INTO pending_tasks (type, payload, idempotency_key, subject, headers, run_at, deadline_at, priority, max_attempts, timeout_seconds,
                            wait_for_signal, max_wait_seconds, traceparent, delivery_of)
-SELECT type || '/' || ?2, payload, idempotency_key || '/' || ?2, subject, headers, ?3, deadline_at, priority, max_attempts, timeout_seconds,
+SELECT type || '/' || ?2, payload,
+       iif(EXISTS (SELECT 1 FROM pending_tasks AS x WHERE x.idempotency_key = own.key AND x.delivery_of IS NOT ?1), own.key || '/' || ?1, own.key), subject, headers, ?3, deadline_at, priority, max_attempts, timeout_seconds,
        wait_for_signal, max_wait_seconds, traceparent, id
-FROM pending_tasks WHERE id = ?1
+FROM pending_tasks CROSS JOIN (SELECT coalesce(idempotency_key, 'pending_tasks-' || id) || '/' || ?2 AS key FROM pending_tasks WHERE id = ?1) AS own
+WHERE id = ?1
 ON CONFLICT (idempotency_key) DO UPDATE
 SET status = 'pending', attempts = 0, run_at = excluded.run_at, finished_at = NULL, signal_status = NULL, signal_result = NULL, signal_at = NULL
 WHERE delivery_of = excluded.delivery_of AND status IN ('failed', 'timeout', 'cancelled');

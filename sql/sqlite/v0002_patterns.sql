@@ -64,3 +64,16 @@ BEGIN
     SELECT RAISE(ABORT, 'the group of group_key has ended: insert a group and its members in one transaction, or further members while one is still open')
     WHERE EXISTS (SELECT 1 FROM task_groups WHERE key = NEW.group_key AND ended_at IS NOT NULL);
 END;
+
+-- What waited in a database of v0001, which let no successor go: from now on their predecessors know of them, and where these have
+-- ended already, or are gone, they run or are called off now. The sweep writes what follows from that.
+UPDATE pending_tasks SET has_dependents = 1 WHERE id IN (SELECT run_after FROM pending_tasks WHERE run_after IS NOT NULL AND status = 'blocked');
+UPDATE pending_tasks AS next
+SET status = CASE WHEN judged.runs THEN 'pending' ELSE 'cancelled' END,
+    finished_at = CASE WHEN NOT judged.runs THEN strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END, check_at = CASE WHEN NOT judged.runs THEN 0 END,
+    last_error = CASE WHEN judged.runs THEN next.last_error ELSE 'not run: task ' || next.run_after || ', which it runs after, ended as ' || judged.ending END
+FROM (SELECT s.id, coalesce(p.status, 'gone') AS ending,
+             coalesce(CASE s.run_if WHEN 'finished' THEN p.id IS NOT NULL WHEN 'failed' THEN p.status IN ('failed', 'timeout') ELSE p.status = 'completed' END, 0) AS runs
+      FROM pending_tasks AS s LEFT JOIN pending_tasks AS p ON p.id = s.run_after
+      WHERE s.run_after IS NOT NULL AND s.status = 'blocked' AND (p.id IS NULL OR p.status IN ('completed', 'failed', 'timeout', 'cancelled'))) AS judged
+WHERE next.id = judged.id;
