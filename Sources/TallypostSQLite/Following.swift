@@ -24,8 +24,8 @@ final class Following {
     /// `sql/sqlite/follow.sql`.
     static let statements = StatementFile(PackageResources.follow_sql)
 
-    /// A notice lists results up to so many bytes.
-    private static let bytesOfResults = 1 << 20
+    /// A notice lists results up to so many bytes: it should pass where a body may have a megabyte.
+    private static let bytesOfResults = 1_000_000
 
     init(_ connection: SQLiteConnection) throws(StoreError) {
         func prepare(_ name: String) throws(StoreError) -> SQLiteStatement {

@@ -284,8 +284,8 @@ import Testing
             try drain("mail", store) { $0.outcome(.completed(responseStatus: 200, result: result)) }
             let body = try #require(try notices(database).first).body
             let results = try #require(body["results"] as? [[String: Any]])
-            #expect(results.count == 17)
-            #expect(body["next"] as? String == "\(ids[16])")
+            #expect(results.count == 16)
+            #expect(body["next"] as? String == "\(ids[15])")
         }
     }
 
