@@ -53,7 +53,8 @@ def test_a_tick_is_inserted_once_though_its_relay_dies_between_tick_and_insert(
             eventually(lambda: datetime.datetime.now(UTC) >= seen + datetime.timedelta(seconds=2.5), 5)
             for each in relays:
                 each.kill()
-        assert ticks(database)[-1] == seen, "nothing was inserted meanwhile"
+            # Later a server process that still waits for the lock may insert it: nobody told it that its client is gone.
+            assert ticks(database)[-1] == seen, "nothing was inserted meanwhile"
         for each in relays:
             each.start()
         eventually(lambda: ticks(database)[-1] > seen)
