@@ -31,15 +31,17 @@ let package = Package(
             name: "TallypostPostgres", dependencies: ["TallypostCore", "CPostgres", "CLinux"],
             resources: [.embedInCode("SQL")], swiftSettings: strict),
         .target(name: "TallypostDelivery", dependencies: ["TallypostCore", "CCurl", "CCrypto", "CLinux"], swiftSettings: strict),
-        .target(name: "TallypostRelay", dependencies: ["TallypostCore", "CLinux"], swiftSettings: strict),
+        // The one place with pthreads and eventfds.
+        .target(name: "TallypostThreads", dependencies: ["TallypostCore", "CLinux"], swiftSettings: strict),
+        .target(name: "TallypostRelay", dependencies: ["TallypostCore", "TallypostThreads", "CLinux"], swiftSettings: strict),
         .target(
-            name: "TallypostConsole", dependencies: ["TallypostCore", "CMicrohttpd", "CCrypto", "CLinux"],
+            name: "TallypostConsole", dependencies: ["TallypostCore", "TallypostThreads", "CMicrohttpd", "CCrypto", "CLinux"],
             resources: [.embedInCode("Admin/openapi.json")], swiftSettings: strict),
         .executableTarget(
             name: "tallypost",
             dependencies: [
                 "TallypostCore", "TallypostSQLite", "TallypostPostgres", "TallypostDelivery", "TallypostRelay",
-                "TallypostConsole", "CMicrohttpd", "CLinux",
+                "TallypostConsole", "TallypostThreads", "CMicrohttpd", "CLinux",
             ],
             swiftSettings: strict),
 
@@ -72,7 +74,7 @@ let package = Package(
         .testTarget(name: "SimulationTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
         .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
         .testTarget(
-            name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "CLinux"], swiftSettings: strict),
+            name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "TallypostThreads", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
         .testTarget(

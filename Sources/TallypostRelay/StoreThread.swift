@@ -1,4 +1,5 @@
 public import TallypostCore
+import TallypostThreads
 
 /// The thread that owns the relay's connection to the database and makes its blocking calls.
 ///
@@ -14,8 +15,6 @@ public final class StoreThread: Sendable {
     private let commands: Mailbox<Command>
     private let events: Mailbox<RelayEvent>
     private let thread: WorkerThread
-    /// Readable when the thread has ended.
-    private let ended: EventDescriptor
 
     /// - Parameter makeStore: called once, on the new thread, which alone uses what it returns.
     public init(makeStore: @escaping @Sendable () -> any TaskStore) {
@@ -24,11 +23,8 @@ public final class StoreThread: Sendable {
         let events = Mailbox<RelayEvent>(capacity: 16)
         self.commands = commands
         self.events = events
-        let ended = EventDescriptor()
-        self.ended = ended
         thread = WorkerThread(name: "store") {
             StoreThread.serve(makeStore(), commands: commands, events: events)
-            ended.raise()
         }
     }
 
@@ -46,8 +42,8 @@ public final class StoreThread: Sendable {
     /// not keep the process from ending.
     public func close(within span: TimeSpan) {
         // A full box means that the thread hangs anyway.
-        guard commands.post(.close), ended.wait(atMost: span) else { return }
-        thread.join()
+        guard commands.post(.close) else { return }
+        thread.join(within: span)
     }
 
     private static func serve(_ store: any TaskStore, commands: Mailbox<Command>, events: Mailbox<RelayEvent>) {

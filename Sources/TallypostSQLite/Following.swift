@@ -154,11 +154,11 @@ final class Following {
         try endGroup.bind(3, now.iso8601)
         guard let group = try endGroup.firstRow({ (url: $0.text(0), created: $0.text(1) ?? "") }) else { return false }
         guard let url = group.url else { return true }
-        let words = counts.map { "\(Self.quoted($0.status)):\($0.count)" }.joined(separator: ",")
+        let words = counts.map { "\(ResultText.quoted($0.status)):\($0.count)" }.joined(separator: ",")
         let (list, next) = try results(of: key)
         let body =
-            "{\"event\":\"group.\(ending)\",\"group\":{\"key\":\(Self.quoted(key)),\"status\":\"\(ending)\",\"counts\":{\(words)},"
-            + "\"created_at\":\(Self.quoted(group.created)),\"ended_at\":\"\(now.iso8601)\"},\"results\":[\(list)],\"next\":\(next)}"
+            "{\"event\":\"group.\(ending)\",\"group\":{\"key\":\(ResultText.quoted(key)),\"status\":\"\(ending)\",\"counts\":{\(words)},"
+            + "\"created_at\":\(ResultText.quoted(group.created)),\"ended_at\":\"\(now.iso8601)\"},\"results\":[\(list)],\"next\":\(next)}"
         try notifyOfGroup.bind(1, body)
         try notifyOfGroup.bind(2, "notice-group-\(key)-\(now.milliseconds)")
         try notifyOfGroup.bind(3, key)
@@ -185,22 +185,6 @@ final class Following {
             return true
         }
         return (list, isCut ? "\"\(shown)\"" : "null")
-    }
-
-    /// A JSON string.
-    private static func quoted(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
     }
 
     /// A task that waits for its deliveries ends with the last of them; one that had failed because of one that was retried since and has

@@ -2,6 +2,7 @@ import FoundationEssentials
 import Glibc
 import Synchronization
 import TallypostCore
+import TallypostThreads
 import Testing
 
 @testable import TallypostRelay

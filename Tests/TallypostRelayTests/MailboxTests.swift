@@ -1,4 +1,5 @@
 import Glibc
+import TallypostThreads
 import Testing
 
 @testable import TallypostRelay

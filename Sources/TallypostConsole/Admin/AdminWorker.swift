@@ -1,4 +1,5 @@
 import TallypostCore
+import TallypostThreads
 
 /// A request on its way to the database.
 struct AdminJob: Sendable {
@@ -12,14 +13,14 @@ struct AdminJob: Sendable {
 /// their tasks.
 final class AdminWorker: Sendable {
     private let queue = JobQueue<AdminJob>(capacity: 8_192)
-    private let thread: ConsoleThread
+    private let thread: WorkerThread
 
     init(
         name: String, openDesk: @escaping ConsoleSettings.OpenDesk, routes: @escaping @Sendable () -> [ConsoleRoute],
         notice: @escaping @Sendable (ConsoleNotice) -> Void
     ) {
         let queue = queue
-        thread = ConsoleThread(name: name) {
+        thread = WorkerThread(name: name) {
             var loop = AdminLoop(openDesk: openDesk, routes: routes, notice: notice)
             while let jobs = queue.take(256, within: loop.untilPoll) { loop.work(jobs) }
             loop.stop()

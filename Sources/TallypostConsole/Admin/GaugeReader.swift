@@ -1,5 +1,6 @@
 import Synchronization
 import TallypostCore
+import TallypostThreads
 
 /// Reads what waits, for metrics, on a thread and a connection of its own.
 ///
@@ -23,10 +24,10 @@ final class GaugeReader: Sendable {
     private let state = Mutex(Reading())
     /// Nothing is put in; it is closed to wake and end the thread.
     private let ending = JobQueue<Bool>(capacity: 1)
-    private let thread = Mutex<ConsoleThread?>(nil)
+    private let thread = Mutex<WorkerThread?>(nil)
 
     init(openDesk: @escaping ConsoleSettings.OpenDesk) {
-        let thread = ConsoleThread(name: "tp-gauges") { [weak self, ending] in
+        let thread = WorkerThread(name: "tp-gauges") { [weak self, ending] in
             var desk: (any ConsoleDesk)?
             while true {
                 let start = ConsoleClock.now()

@@ -2,6 +2,7 @@ import CMicrohttpd
 import Glibc
 import Synchronization
 import TallypostCore
+import TallypostThreads
 
 /// What a server serves.
 protocol HTTPService: Sendable {
@@ -54,7 +55,7 @@ struct HTTPLimits: Sendable {
     private let state = Mutex(State())
     private let socket: ListeningSocket
     private let daemon = Mutex<DaemonHandle?>(nil)
-    private let sweeper = Mutex<ConsoleThread?>(nil)
+    private let sweeper = Mutex<WorkerThread?>(nil)
     private let sweeps = JobQueue<Bool>(capacity: 1)
 
     /// Takes the socket over. Nil when the library does not start.
@@ -75,7 +76,7 @@ struct HTTPLimits: Sendable {
                 &settings, consoleAccepts, consoleTarget, consoleAnswers, consoleCompleted, consoleConnected)
         else { return nil }
         daemon.withLock { $0 = unsafe DaemonHandle(started) }
-        let thread = ConsoleThread(name: "tp-http-sweep") { [table, sweeps] in
+        let thread = WorkerThread(name: "tp-http-sweep") { [table, sweeps] in
             while sweeps.take(1, within: .seconds(1)) != nil { _ = table.sweep(at: ConsoleClock.now()) }
         }
         sweeper.withLock { $0 = thread }

@@ -1,4 +1,5 @@
 import TallypostCore
+import TallypostThreads
 
 /// A signal or a heartbeat on its way into the database.
 struct SignalJob: Sendable {
@@ -17,7 +18,7 @@ struct SignalJob: Sendable {
 /// Under load a commit so serves hundreds of signals, and without load one signal waits for nobody.
 final class SignalWorker: Sendable {
     private let queue = JobQueue<SignalJob>(capacity: 8_192)
-    private let thread: ConsoleThread
+    private let thread: WorkerThread
 
     /// The most that one transaction takes in.
     static let batch = 1_000
@@ -26,7 +27,7 @@ final class SignalWorker: Sendable {
         makeBox: @escaping @Sendable () -> any SignalBox, misses: MissLimit, notice: @escaping @Sendable (ConsoleNotice) -> Void
     ) {
         let queue = queue
-        thread = ConsoleThread(name: "tp-signals") {
+        thread = WorkerThread(name: "tp-signals") {
             var loop = SignalLoop(box: makeBox(), misses: misses, notice: notice)
             loop.open()
             while let jobs = queue.take(Self.batch, within: loop.untilRetry) { loop.work(jobs) }

@@ -1,4 +1,5 @@
 import Synchronization
+import TallypostThreads
 
 /// A bounded mailbox between threads: any may post, one takes.
 ///

@@ -3,6 +3,7 @@ import TallypostConsole
 import TallypostCore
 import TallypostDelivery
 import TallypostRelay
+import TallypostThreads
 
 /// The relay as a process: configuration, store thread, courier and dispatch loop put together, and taken apart again.
 struct RelayService {
@@ -53,9 +54,12 @@ struct RelayService {
         surroundings.stopping = pulse.stop
         let dispatcher = Dispatcher(relay: relay, courier: courier, store: store, surroundings: surroundings)
         let ending = dispatcher.run()
-        // After the loop: signals were still taken while it drained.
-        console?.stop()
-        if case .interrupted = ending { store.close(within: .zero) } else { store.close(within: .seconds(5)) }
+        let patience: TimeSpan
+        if case .interrupted = ending { patience = .zero } else { patience = .seconds(5) }
+        // After the loop: signals were still taken while it drained. On a thread of its own, which keeps the console: one that waits for a
+        // database that hangs must not keep the process.
+        if let console { WorkerThread(name: "tp-stop") { console.stop() }.join(within: patience) }
+        store.close(within: patience)
         return report(ending, tally: dispatcher.tally)
     }
 

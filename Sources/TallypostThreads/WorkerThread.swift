@@ -1,15 +1,24 @@
 import CLinux
 import Glibc
 import Synchronization
+package import TallypostCore
 
 /// A POSIX thread that runs one closure. Foundation's own would draw 40 MB into the binary.
-final class WorkerThread: Sendable {
+package final class WorkerThread: Sendable {
     private let handle: Mutex<pthread_t?>
+    /// Readable when the closure has ended.
+    private let ended: EventDescriptor
 
     /// Starts `body` on a new thread. Signals are blocked on it: they belong to the dispatch loop.
     /// - Parameter name: at most 15 bytes are shown by the kernel.
-    init(name: String, body: @escaping @Sendable () -> Void) {
-        let box = unsafe Unmanaged.passRetained(ThreadBody(name: name, body: body))
+    package init(name: String, body: @escaping @Sendable () -> Void) {
+        let ended = EventDescriptor()
+        self.ended = ended
+        let box = unsafe Unmanaged.passRetained(
+            ThreadBody(name: name) {
+                body()
+                ended.raise()
+            })
         var thread = pthread_t()
         let status = unsafe pthread_create(&thread, nil, runThreadBody, box.toOpaque())
         // Fails only when the machine is out of threads or memory: nothing can be done without one.
@@ -18,12 +27,20 @@ final class WorkerThread: Sendable {
     }
 
     /// Waits for the end of the closure. Again is a no-op.
-    func join() {
+    package func join() {
         let thread = handle.withLock { handle in
             defer { handle = nil }
             return handle
         }
         if let thread { pthread_join(thread, nil) }
+    }
+
+    /// The same, but gives up after a while and leaves the thread to itself: whether it has ended. A call into a database that hangs
+    /// must not keep the process from ending.
+    @discardableResult package func join(within span: TimeSpan) -> Bool {
+        guard ended.wait(atMost: span) else { return false }
+        join()
+        return true
     }
 }
 
