@@ -21,6 +21,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CXlsxWriter", pkgConfig: "xlsxwriter", providers: [.apt(["libxlsxwriter-dev"])]),
         .systemLibrary(name: "CLinux"),
 
         .target(name: "TallypostCore", swiftSettings: strict),
@@ -31,6 +32,10 @@ let package = Package(
             name: "TallypostPostgres", dependencies: ["TallypostCore", "CPostgres", "CLinux"],
             resources: [.embedInCode("SQL")], swiftSettings: strict),
         .target(name: "TallypostDelivery", dependencies: ["TallypostCore", "CCurl", "CCrypto", "CLinux"], swiftSettings: strict),
+        .target(name: "TallypostReconciliation", dependencies: ["TallypostCore", "CCrypto"], swiftSettings: strict),
+        .target(
+            name: "TallypostReports", dependencies: ["TallypostCore", "TallypostReconciliation", "CCrypto", "CXlsxWriter"],
+            swiftSettings: strict),
         // The one place with pthreads and eventfds.
         .target(name: "TallypostThreads", dependencies: ["TallypostCore", "CLinux"], swiftSettings: strict),
         .target(name: "TallypostRelay", dependencies: ["TallypostCore", "TallypostThreads", "CLinux"], swiftSettings: strict),
@@ -41,7 +46,7 @@ let package = Package(
             name: "tallypost",
             dependencies: [
                 "TallypostCore", "TallypostSQLite", "TallypostPostgres", "TallypostDelivery", "TallypostRelay",
-                "TallypostConsole", "TallypostThreads", "CMicrohttpd", "CLinux",
+                "TallypostConsole", "TallypostThreads", "TallypostReconciliation", "TallypostReports", "CMicrohttpd", "CLinux",
             ],
             swiftSettings: strict),
 
@@ -74,7 +79,14 @@ let package = Package(
         .testTarget(name: "SimulationTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
         .testTarget(name: "TallypostCoreTests", dependencies: ["TallypostCore", "Simulator"], swiftSettings: strict),
         .testTarget(
-            name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "TallypostThreads", "CLinux"], swiftSettings: strict),
+            name: "TallypostRelayTests", dependencies: ["TallypostCore", "TallypostRelay", "TallypostThreads", "CLinux"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TallypostReconciliationTests", dependencies: ["TallypostCore", "TallypostReconciliation"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TallypostReportsTests",
+            dependencies: ["TallypostCore", "TallypostReconciliation", "TallypostReports", "CCrypto"], swiftSettings: strict),
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
         .testTarget(

@@ -6,6 +6,7 @@ enum SchemaVersion {
     static let migrations: [(name: String, sql: [UInt8])] = [
         ("v0001_pending_tasks", PackageResources.v0001_pending_tasks_sql),
         ("v0002_patterns", PackageResources.v0002_patterns_sql),
+        ("v0003_reconciliation", PackageResources.v0003_reconciliation_sql),
     ]
 
     /// The version that this program works with.
