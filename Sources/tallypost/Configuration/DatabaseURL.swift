@@ -35,6 +35,19 @@ enum DatabaseURL: Sendable, Equatable {
         }
     }
 
+    /// The file's or the database's own name, for the names of reports: `shop`.
+    var shortName: String {
+        let whole: Substring
+        switch self {
+        case .sqlite(let path): whole = path[...]
+        case .postgres(let url): whole = url.prefix { $0 != "?" }
+        }
+        let name = whole.split(separator: "/").last ?? ""
+        let stem = name.hasSuffix(".db") || name.hasSuffix(".sqlite") ? name[..<(name.lastIndex(of: ".") ?? name.endIndex)] : name
+        // The host, where no database is named.
+        return stem.isEmpty || stem.contains("@") || stem.contains(":") ? "default" : String(stem)
+    }
+
     /// For people: without a password.
     var redacted: String {
         switch self {

@@ -55,6 +55,8 @@ final class DemoDirector {
         receiver.kill()
         let proof = try orThrow { () throws(StoreError) in try Proof(directory: directory) }
         show(proof)
+        if proof.holds { try showBooks(ports: ports) }
+        showNextSteps()
         return proof
     }
 
@@ -80,8 +82,8 @@ final class DemoDirector {
         return ports
     }
 
-    private func configuration(ports: [DemoTask: UInt16]) -> String {
-        let routes = DemoTask.allCases.map { task in
+    private func routes(ports: [DemoTask: UInt16]) -> String {
+        DemoTask.allCases.map { task in
             """
                 "\(task.rawValue)": {
                   url: "http://127.0.0.1:\(ports[task] ?? 0)/\(task.rawValue)",
@@ -91,17 +93,20 @@ final class DemoDirector {
                   retry: { schedule: ["250ms", "500ms", "1s"] },
                 },
             """
-        }
-        return """
-            // The demo's relay: tallypost run --config tallypost.json5
-            {
-              database: "sqlite:\(directory.shopDatabase)",
-              routes: {
-            \(routes.joined(separator: "\n"))
-              },
-            }
+        }.joined(separator: "\n")
+    }
 
-            """
+    private func configuration(ports: [DemoTask: UInt16]) -> String {
+        """
+        // The demo's relay: tallypost run --config tallypost.json5
+        {
+          database: "sqlite:\(directory.shopDatabase)",
+          routes: {
+        \(routes(ports: ports))
+          },
+        }
+
+        """
     }
 
     private func start(_ name: String, _ arguments: [String]) throws(DemoError) -> ChildProcess {
@@ -229,8 +234,36 @@ final class DemoDirector {
         terminal.print()
         for line in proof.report { terminal.print(line) }
         terminal.print()
+    }
+
+    /// The books, clean; and once more after somebody has had his hands on them.
+    private func showBooks(ports: [DemoTask: UInt16]) throws(DemoError) {
+        let books = try DemoBooks(directory: directory, routes: routes(ports: ports))
+        for words in books.writingOff { try run(words, ending: [.good]) }
+        terminal.print("The books of the shop, as finance gets them (tallypost reconcile):")
+        terminal.print()
+        terminal.print(try run(books.reconciling, ending: [.good]))
+        try books.plant()
+        terminal.print("Then, in the database, behind everybody's back:")
+        for deed in DemoBooks.planted { terminal.print("  - \(deed.words)") }
+        terminal.print()
+        terminal.print(try run(books.reconciling, ending: [.breaks, .incomplete]))
+    }
+
+    /// Runs a command to its end; what it printed.
+    @discardableResult private func run(_ words: [String], ending: [ExitCode]) throws(DemoError) -> String {
+        let name = "books-\(children.count)"
+        let child = try start(name, words)
+        try wait(upTo: .seconds(60), for: "tallypost \(words[0])") { !child.isRunning }
+        guard ending.contains(where: { child.ending == .exited($0.rawValue) }) else { throw .process(child.obituary) }
+        return DemoDirectory.read(child.log) ?? ""
+    }
+
+    private func showNextSteps() {
         if options.keep != nil {
-            terminal.print("Both databases, the logs and the questions (proof.sql) are in \(directory.path).")
+            terminal.print(
+                "Databases, logs, the questions (proof.sql) and both reports (reports/, for a browser and for a spreadsheet) are in "
+                    + "\(directory.path).")
             terminal.print()
         }
         for line in NextSteps.lines(program: CommandLine.arguments.first ?? "tallypost") { terminal.print(line) }

@@ -47,6 +47,15 @@ final class DemoDirectory {
     /// Standard output and error of a process.
     func log(of process: String) -> String { "\(path)/\(process).log" }
 
+    /// Makes a directory below a demo's.
+    static func makeDirectory(_ path: String) throws(DemoError) {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw .process("cannot make \(path): \(error)")
+        }
+    }
+
     /// Writes a file whole: under another name first, so that a reader never sees half of it.
     static func write(_ text: String, to path: String) throws(DemoError) {
         do {
