@@ -176,7 +176,6 @@ import Testing
     @Test(arguments: Engine.reconciled)
     func `what is written stands or falls as one`(engine: Engine) throws {
         try engine.withReconcile { database, writer in
-            struct Enough: Error {}
             let draft = TaskDraft(type: "alert", payload: #"{"n":1}"#, idempotencyKey: "alert-1", others: ["amount_minor": "5"])
             let failure = StoreError(kind: .data, code: "", operation: "test", message: "no")
             #expect(throws: StoreError.self) {
