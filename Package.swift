@@ -67,7 +67,9 @@ let package = Package(
 
         .testTarget(
             name: "StoreContractTests",
-            dependencies: ["TallypostCore", "StoreContract", "SQLiteFixture", "PostgresFixture", "Simulator"],
+            dependencies: [
+                "TallypostCore", "TallypostReconciliation", "StoreContract", "SQLiteFixture", "PostgresFixture", "Simulator",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TallypostSQLiteTests",

@@ -46,9 +46,10 @@ public final class SQLiteDesk: TaskDesk {
     public func perform(
         _ action: TaskAction, on filter: TaskFilter, by who: String, why: String, limit: Int
     ) throws(StoreError) -> Int {
-        let statement = try prepare(action == .retry ? "retry_tasks" : "cancel_tasks", where: filter)
+        if action == .retry { return try retry(filter, by: who, why: why, limit: limit) }
+        let statement = try prepare("cancel_tasks", where: filter)
         let event = try prepare("record_event")
-        let following = action == .cancel ? try Following(connection) : nil
+        let following = try Following(connection)
         return try connection.write { () throws(StoreError) in
             let now = Timestamp.machineNow
             try statement.bind(1, now.iso8601)
@@ -57,8 +58,31 @@ public final class SQLiteDesk: TaskDesk {
             for id in changed {
                 try Self.record(event, task: id, at: now.iso8601, action.rawValue, by: who, why: why)
             }
-            try following?.follow(changed, at: now)
+            try following.follow(changed, at: now)
             return changed.count
+        }
+    }
+
+    private func retry(_ filter: TaskFilter, by who: String, why: String, limit: Int) throws(StoreError) -> Int {
+        let steps = try prepareAll("retry_tasks", where: filter)
+        precondition(steps.count == 2, "retry_tasks is two steps")
+        let (look, start) = (steps[0], steps[1])
+        let event = try prepare("record_event")
+        return try connection.write { () throws(StoreError) in
+            let now = Timestamp.machineNow.iso8601
+            try look.bind(2, max(0, min(limit, SQLiteStore.rowsPerTransaction)))
+            let chosen = try look.rows { (id: $0.integer(0), was: $0.text(1) ?? "", ended: $0.text(2)) }
+            for task in chosen {
+                try start.bind(1, now)
+                try start.bind(2, task.id)
+                try start.run()
+                let isSettled = task.was == TaskStatus.completed.rawValue || task.was == TaskStatus.cancelled.rawValue
+                let ended = task.ended.map { ResultText.quoted($0) } ?? "null"
+                try Self.record(
+                    event, task: task.id, at: now, TaskAction.retry.rawValue, by: who, why: why,
+                    detail: isSettled ? "{\"was\":\"\(task.was)\",\"finished_at\":\(ended)}" : nil)
+            }
+            return chosen.count
         }
     }
 
@@ -126,6 +150,15 @@ public final class SQLiteDesk: TaskDesk {
     private func prepare(
         _ name: String, where filter: TaskFilter, and more: String? = nil
     ) throws(StoreError) -> SQLiteStatement {
+        let all = try prepareAll(name, where: filter, and: more)
+        precondition(all.count == 1, "\(name) is one statement")
+        return all[0]
+    }
+
+    /// The same of several, of which the first has the filter.
+    private func prepareAll(
+        _ name: String, where filter: TaskFilter, and more: String? = nil
+    ) throws(StoreError) -> [SQLiteStatement] {
         var conditions = more.map { [$0] } ?? []
         if filter.ids != nil { conditions.append("id IN (SELECT value FROM json_each(?10))") }
         if let status = filter.status { conditions.append("status = '\(status.rawValue)'") }
@@ -133,11 +166,12 @@ public final class SQLiteDesk: TaskDesk {
         if filter.subject != nil { conditions.append("subject = ?12") }
         let parts = StoreStatements.desk[name].split(separator: "/* filter */", omittingEmptySubsequences: false)
         let sql = parts.joined(separator: conditions.map { "AND " + $0 }.joined(separator: " "))
-        let statement = try connection.prepare(sql, operation: name)
+        let all = try connection.prepareAll(sql, operation: name)
+        let statement = all[0]
         if let ids = filter.ids { try statement.bind(10, "[\(ids.map(String.init).joined(separator: ","))]") }
         if let type = filter.type { try statement.bind(11, type) }
         if let subject = filter.subject { try statement.bind(12, subject) }
-        return statement
+        return all
     }
 }
 

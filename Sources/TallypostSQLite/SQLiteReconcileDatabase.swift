@@ -168,6 +168,9 @@ final class SQLiteCursor: SQLCursor {
 }
 
 extension SQLiteStatement {
+    /// From the year 0001 to the end of 9999.
+    private static var years: ClosedRange<Int64> { -62_135_596_800_000_000...253_402_300_799_999_999 }
+
     /// From parameter 1 on.
     func bind(_ values: [SQLValue]) throws(StoreError) {
         for (index, value) in values.enumerated() {
@@ -177,7 +180,10 @@ extension SQLiteStatement {
             case .integer(let number): try bind(place, number)
             case .text(let text): try bind(place, text)
             case .blob(let bytes): try bind(place, blob: bytes)
-            case .time(let time): try bind(place, time.iso8601)
+            case .time(let time):
+                // Text is compared as text: four digits for the year.
+                let written = Timestamp(microseconds: min(max(time.microseconds, Self.years.lowerBound), Self.years.upperBound))
+                try bind(place, written.iso8601)
             case .boolean(let flag): try bind(place, Int64(flag ? 1 : 0))
             }
         }

@@ -9,8 +9,9 @@ extension SQLiteStore {
         let session = try opened(for: "purge_final")
         let statements = try session.purgeStatements()
         let now = Timestamp.machineNow
+        let seenUpTo = try statements.horizon.firstRow { Int($0.integer(0)) } ?? .max
         func cutoff(_ span: TimeSpan?) -> Int? { span.map { Int((now + TimeSpan(nanoseconds: -$0.nanoseconds)).milliseconds) } }
-        let (completed, final) = (cutoff(policy.completed), cutoff(policy.final))
+        let (completed, final) = (cutoff(policy.completed).map { min($0, seenUpTo) }, cutoff(policy.final).map { min($0, seenUpTo) })
 
         let look = statements.look
         try look.bind(1, purgeWalk.cursor ?? .min)
@@ -61,12 +62,13 @@ extension SQLiteStore {
             try statements.removeGroups.run()
         }
         guard let first = removed.first, let last = removed.last else { return [] }
+        let sum = removed.reduce(0 as Int128) { $0 + Int128($1) }
         try event.bindNull(1)
         try event.bind(2, now.iso8601)
         try event.bind(3, "purge")
         try event.bind(4, "tallypost")
         try event.bind(5, "retention: " + policy.spoken)
-        try event.bind(6, #"{"count" : \#(removed.count), "from" : \#(first), "to" : \#(last)}"#)
+        try event.bind(6, #"{"count" : \#(removed.count), "from" : \#(first), "to" : \#(last), "sum" : \#(sum)}"#)
         try event.run()
         return removed
     }
@@ -78,11 +80,12 @@ final class PurgeStatements {
     let removeTask: SQLiteStatement
     let removeAttempts: SQLiteStatement
     let removeGroups: SQLiteStatement
+    let horizon: SQLiteStatement
 
     init(_ connection: SQLiteConnection) throws(StoreError) {
         let steps = try connection.prepareAll(StoreStatements.tasks["purge_final"], operation: "purge_final")
-        precondition(steps.count == 4, "purge_final is four steps")
-        (look, removeTask, removeAttempts, removeGroups) = (steps[0], steps[1], steps[2], steps[3])
+        precondition(steps.count == 5, "purge_final is five steps")
+        (look, removeTask, removeAttempts, removeGroups, horizon) = (steps[0], steps[1], steps[2], steps[3], steps[4])
     }
 }
 

@@ -72,6 +72,25 @@ import Testing
     }
 
     @Test(arguments: Engine.databases)
+    func `the event of a settled task that is retried says what it was and when it ended`(engine: Engine) throws {
+        try engine.withDatabase { database in
+            let ended = Timestamp(microseconds: 1_767_225_600_123_000)
+            func task(_ status: String, _ time: ColumnValue) -> ColumnValues {
+                ["type": "mail", "status": .text(status), "finished_at": time]
+            }
+            let ids = try database.insert([
+                task("completed", .time(ended)), task("cancelled", .null), task("failed", .time(ended)),
+            ])
+            #expect(try database.makeDesk().perform(.retry, on: TaskFilter(), by: "ada", why: "again", limit: 10) == 3)
+            let details = try database.query("SELECT detail FROM task_events ORDER BY task_id").map { $0[0] }
+            #expect(details.count == ids.count)
+            #expect(details[0]?.hasPrefix(#"{"was":"completed","finished_at":"2026-01-01T00:00:00.123"#) == true)
+            #expect(details[1] == #"{"was":"cancelled","finished_at":null}"#)
+            #expect(details[2] == nil)
+        }
+    }
+
+    @Test(arguments: Engine.databases)
     func `retry gives final tasks their attempts anew, and nothing else`(engine: Engine) throws {
         try engine.withDatabase { database in
             let (store, desk) = (try database.makeStore(), try database.makeDesk())

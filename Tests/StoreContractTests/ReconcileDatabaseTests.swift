@@ -176,7 +176,6 @@ import Testing
     @Test(arguments: Engine.reconciled)
     func `what is written stands or falls as one`(engine: Engine) throws {
         try engine.withReconcile { database, writer in
-            struct Enough: Error {}
             let draft = TaskDraft(type: "alert", payload: #"{"n":1}"#, idempotencyKey: "alert-1", others: ["amount_minor": "5"])
             let failure = StoreError(kind: .data, code: "", operation: "test", message: "no")
             #expect(throws: StoreError.self) {
@@ -217,9 +216,9 @@ import Testing
                         (3, 'mail', 'k3', 1.5, '2026-03-01T09:30:00.5+02:00'), (4, 'mail', 'k4', 7.0, 20260301)
                     """
                     : """
-                    CREATE TABLE pending_tasks (id integer PRIMARY KEY, type varchar(20), idempotency_key uuid DEFAULT gen_random_uuid(), amount_minor numeric, created_at text);
+                    CREATE TABLE pending_tasks (id integer PRIMARY KEY, type varchar(20), idempotency_key uuid DEFAULT gen_random_uuid(), amount_minor numeric, created_at timestamp);
                     INSERT INTO pending_tasks VALUES (1, 'mail', '5f0c8d1e-0000-4000-8000-00000000002a', 12, '2026-03-01 09:30:00'),
-                        (2, NULL, NULL, NULL, 'soon'), (3, 'mail', NULL, 1.5, '2026-03-01T09:30:00.5+02:00'), (4, 'mail', NULL, 7.00, NULL)
+                        (2, 'mail', NULL, NULL, NULL), (3, 'mail', NULL, 1.5, '2026-03-01 07:30:00.5'), (4, 'mail', NULL, 7.00, NULL)
                     """)
             _ = try database.makeKeeper().migrate()
             let reader = try database.makeReconcileDatabase()

@@ -132,6 +132,27 @@ import Testing
     }
 
     @Test(arguments: Engine.databases)
+    func `what ended after the last run of reconciliation waits for the next, unless there is none any more`(engine: Engine) throws {
+        try engine.withDatabase { database in
+            let store = try database.makeStore()
+            let policy = RetentionPolicy(completed: .zero, final: .zero)
+            func sign(_ hours: Int) throws {
+                let time = engine == .sqlite ? "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-\(hours) hours')" : "now() - interval '\(hours) hours'"
+                try database.execute("UPDATE tallypost_reconciler SET as_of = \(time)")
+            }
+            let (old, young) = (try database.insert(Self.ended("completed", days: 1)), try database.insert(Self.ended("failed", days: 0)))
+            try sign(2)
+            _ = try store.purgeAll(policy)
+            #expect(try database.row(old).isEmpty)
+            #expect(try !database.row(young).isEmpty)
+            // A reconciliation that nobody runs any more keeps nothing.
+            try sign(25)
+            _ = try store.purgeAll(policy)
+            #expect(try database.row(young).isEmpty)
+        }
+    }
+
+    @Test(arguments: Engine.databases)
     func `events stay, and one more says what was removed and why`(engine: Engine) throws {
         try engine.withDatabase { database in
             let store = try database.makeStore()
@@ -144,7 +165,7 @@ import Testing
                 events == [
                     [
                         "tallypost", "retention: completed 7d, final 14d",
-                        "{\"count\" : 3, \"from\" : \(ids[0]), \"to\" : \(ids[2])}",
+                        "{\"count\" : 3, \"from\" : \(ids[0]), \"to\" : \(ids[2]), \"sum\" : \(ids.reduce(0, +))}",
                     ]
                 ])
             #expect(try store.purgeAll(Self.policy) == 0)

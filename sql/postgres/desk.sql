@@ -30,17 +30,21 @@ SELECT count(*) FROM pending_tasks WHERE true /* filter */
 
 -- name: retry_tasks
 -- Final tasks start anew, at most $1 of them, by $2 because $3. What the last round found out stays to be read until the next
--- writes over it. The events and the relay's wake-up commit with the change.
+-- writes over it. The events and the relay's wake-up commit with the change; of a settled task the event says what it was and when it
+-- ended: the row does not, from now on, and the books must.
 WITH chosen AS (
-    SELECT id FROM pending_tasks WHERE status IN ('failed', 'timeout', 'cancelled', 'completed') /* filter */
+    SELECT id, status AS was, finished_at AS ended FROM pending_tasks WHERE status IN ('failed', 'timeout', 'cancelled', 'completed') /* filter */
     ORDER BY id LIMIT $1::integer FOR UPDATE
 ), changed AS (
     UPDATE pending_tasks t
     SET status = 'pending', attempts = 0, run_at = clock_timestamp(), finished_at = NULL, blocks_key = false, leased_by = NULL,
         lease_expires_at = NULL, signal_status = NULL, signal_result = NULL, signal_at = NULL, waits_until = NULL, heartbeat_ms = NULL
-    FROM chosen WHERE t.id = chosen.id RETURNING t.id
+    FROM chosen WHERE t.id = chosen.id RETURNING t.id, chosen.was, chosen.ended
 ), noted AS (
-    INSERT INTO task_events (task_id, event, by, why) SELECT id, 'retry', $2::text, $3::text FROM changed
+    INSERT INTO task_events (task_id, event, by, why, detail)
+    SELECT id, 'retry', $2::text, $3::text, CASE WHEN was IN ('completed', 'cancelled') THEN '{"was":"' || was || '","finished_at":'
+               || coalesce('"' || to_char(ended AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"', 'null') || '}' END
+    FROM changed
 )
 SELECT count(*), pg_notify('tallypost', '') FROM changed
 

@@ -8,7 +8,8 @@ CREATE TABLE tallypost_reconciler (
     lease_until timestamptz,
     last_run    bigint      NOT NULL DEFAULT 0,
     as_of       timestamptz,                      -- of the last run's snapshot
-    last_event  bigint      NOT NULL DEFAULT 0    -- the last row of task_events that it took into account
+    last_event  bigint      NOT NULL DEFAULT 0,    -- the last row of task_events that it took into account
+    event_gaps  text        NOT NULL DEFAULT '[]'  -- JSON: numbers below it that showed no event: theirs may be committed later
 );
 INSERT INTO tallypost_reconciler (id) VALUES (1);
 
@@ -169,3 +170,62 @@ CREATE TABLE tallypost_mark (
     at   timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 INSERT INTO tallypost_mark (id, mark, at) VALUES (1, 0, now());
+
+-- Retention, as in v0002, but for two things that the books need: what it removes is told with the sum of the ids, so that a row which
+-- somebody else removed is told from them; and where a run was committed in the last day, what ended after its snapshot waits for the
+-- next, so that no row goes unseen.
+CREATE OR REPLACE FUNCTION tallypost_purge(beyond bigint, look integer, most integer, completed_ms bigint, final_ms bigint, reason text)
+    RETURNS TABLE (removed bigint, looked bigint, last_id bigint, at_end boolean) LANGUAGE plpgsql SECURITY DEFINER AS $$
+#variable_conflict use_variable
+DECLARE
+    seen_up_to timestamptz := (SELECT r.as_of FROM tallypost_reconciler r WHERE r.id = 1 AND r.as_of > now() - interval '1 day');
+BEGIN
+    RETURN QUERY
+    WITH seen AS MATERIALIZED (
+        SELECT t.id, t.status, t.finished_at,
+               (t.created_at > now() - least(completed_ms, final_ms) * interval '1 millisecond') IS TRUE AS is_young,
+               t.finished_at < now() - CASE t.status WHEN 'completed' THEN completed_ms WHEN 'failed' THEN final_ms
+                                           WHEN 'timeout' THEN final_ms WHEN 'cancelled' THEN final_ms END * interval '1 millisecond'
+               AND (seen_up_to IS NULL OR t.finished_at <= seen_up_to)
+               AND NOT t.blocks_key
+               AND (t.group_key IS NULL OR EXISTS (SELECT FROM task_groups team WHERE team.key = t.group_key AND team.ended_at IS NOT NULL OFFSET 0))
+               AND NOT EXISTS (SELECT FROM pending_tasks next
+                               WHERE next.run_after = t.id
+                                 AND (next.status IN ('completed', 'failed', 'timeout', 'cancelled')) IS NOT TRUE
+                               OFFSET 0) AS is_old
+        FROM pending_tasks t WHERE t.id > beyond ORDER BY t.id LIMIT look
+    ), old AS MATERIALIZED (
+        SELECT seen.id, seen.status, seen.finished_at FROM seen WHERE seen.is_old ORDER BY seen.id LIMIT most
+    ), doomed AS MATERIALIZED (
+        -- Asked again of the row as it is now: somebody may have retried the task meanwhile.
+        SELECT t.id FROM old JOIN pending_tasks t ON t.id = ANY (ARRAY[old.id])
+        WHERE t.status = old.status AND t.finished_at = old.finished_at AND NOT t.blocks_key
+        FOR UPDATE OF t SKIP LOCKED
+    ), gone AS (
+        DELETE FROM pending_tasks t USING doomed WHERE t.id = ANY (ARRAY[doomed.id])
+    ), attempts AS (
+        DELETE FROM task_attempts a USING doomed WHERE a.task_id = ANY (ARRAY[doomed.id])
+    ), noted AS (
+        INSERT INTO task_events (event, by, why, detail)
+        SELECT 'purge', 'tallypost', reason,
+               json_build_object('count', total.count, 'from', total.first, 'to', total.last, 'sum', total.sum)::text
+        FROM (SELECT count(*), min(doomed.id) AS first, max(doomed.id) AS last, sum(doomed.id) AS sum FROM doomed) AS total
+        WHERE total.count > 0
+    )
+    SELECT (SELECT count(*) FROM doomed), total.count,
+           CASE WHEN was.cut THEN (SELECT max(old.id) FROM old) ELSE coalesce(total.last, beyond) END,
+           NOT was.cut AND (total.count < look OR total.all_young)
+    FROM (SELECT count(*), max(seen.id) AS last, bool_and(seen.is_young) AS all_young FROM seen) AS total,
+         (SELECT count(*) >= most AS cut FROM old) AS was;
+    DELETE FROM task_groups team USING (
+        SELECT g.key FROM task_groups g WHERE g.ended_at < now() - final_ms * interval '1 millisecond' ORDER BY g.ended_at LIMIT 20) old
+    WHERE team.key = old.key AND NOT EXISTS (SELECT FROM pending_tasks t WHERE t.group_key = old.key);
+END
+$$;
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION tallypost_purge(bigint, integer, integer, bigint, bigint, text) SET search_path = %s, pg_temp',
+                   (SELECT quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'pending_tasks'::regclass));
+END
+$$;
+REVOKE ALL ON FUNCTION tallypost_purge(bigint, integer, integer, bigint, bigint, text) FROM PUBLIC;

@@ -37,13 +37,15 @@ SELECT id, at, event, by, why, detail FROM task_events WHERE task_id = ?1 ORDER 
 SELECT count(*) FROM pending_tasks WHERE TRUE /* filter */;
 
 -- name: retry_tasks
--- Final tasks start anew at ?1, at most ?2 of them. What the last round found out stays to be read until the next writes over it.
+-- Two steps. The final tasks that start anew, at most ?2 of them, and what they were: their events must say it, the rows will not.
+SELECT id, status, finished_at FROM pending_tasks
+WHERE status IN ('failed', 'timeout', 'cancelled', 'completed') /* filter */
+ORDER BY id LIMIT ?2;
+-- Each of them, ?2, at ?1. What the last round found out stays to be read until the next writes over it.
 UPDATE pending_tasks
 SET status = 'pending', attempts = 0, run_at = ?1, finished_at = NULL, blocks_key = 0, leased_by = NULL, lease_expires_at = NULL,
     signal_status = NULL, signal_result = NULL, signal_at = NULL, waits_until = NULL, heartbeat_ms = NULL, check_at = NULL
-WHERE id IN (SELECT id FROM pending_tasks WHERE status IN ('failed', 'timeout', 'cancelled', 'completed') /* filter */
-             ORDER BY id LIMIT ?2)
-RETURNING id;
+WHERE id = ?2;
 
 -- name: cancel_tasks
 -- Tasks that have not ended and are not being sent end at ?1, at most ?2 of them. A failed task that goes on holding its

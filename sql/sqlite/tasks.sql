@@ -239,7 +239,7 @@ SELECT count(*) FROM tallypost_relays;
 SELECT name, CAST(round((julianday(seen_at) - 2440587.5) * 86400000.0) AS INTEGER), state FROM tallypost_relays ORDER BY name;
 
 -- name: purge_final
--- Four steps. First, before the transaction: the rows beyond id ?1, at most ?2, and of each whether it ended before ?3
+-- Five steps. First, before the transaction: the rows beyond id ?1, at most ?2, and of each whether it ended before ?3
 -- (completed) or ?4 (another end; milliseconds, null: never) and nothing needs it any more, and whether it was inserted after ?5.
 SELECT task.id,
        ((task.status = 'completed' AND CAST(round((julianday(task.finished_at) - 2440587.5) * 86400000.0) AS INTEGER) < ?3)
@@ -268,3 +268,6 @@ DELETE FROM task_groups WHERE key IN (
     SELECT team.key FROM task_groups AS team
     WHERE team.ended_at IS NOT NULL AND team.ended_at < ?1 AND NOT EXISTS (SELECT 1 FROM pending_tasks WHERE group_key = team.key)
     ORDER BY team.ended_at LIMIT 20);
+-- What the last run of reconciliation saw: where one was committed in the last day, what ended after it waits for the next.
+SELECT CAST(round((julianday(as_of) - 2440587.5) * 86400000.0) AS INTEGER) FROM tallypost_reconciler
+WHERE id = 1 AND julianday(as_of) > julianday('now', '-1 day');
