@@ -23,7 +23,4 @@ package struct StoredBreak: Sendable, Equatable {
         self.changedAt = changedAt
         self.effects = effects
     }
-
-    /// Whether it has been told: it was confirmed once.
-    var wasTold: Bool { entry.state != .unconfirmed }
 }

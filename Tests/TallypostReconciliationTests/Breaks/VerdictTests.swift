@@ -1,0 +1,69 @@
+import TallypostCore
+import Testing
+
+@testable import TallypostReconciliation
+
+struct VerdictTests {
+    private func decide(_ change: (inout VerdictEvidence) -> Void) -> (status: ReportStatus, reasons: [String]) {
+        var evidence = VerdictEvidence()
+        change(&evidence)
+        return ReportStatus.decide(evidence)
+    }
+
+    private func entry(_ state: BreakState) -> Break {
+        Break(
+            finding: .init(kind: .failed, severity: .low, type: "charge", key: "1", detail: ""), state: state,
+            firstSeen: moment(0),
+            lastSeen: moment(0))
+    }
+
+    @Test func `nothing wrong is clean, and so are breaks that do not count`() {
+        #expect(decide { _ in }.status == .clean)
+        #expect(decide { $0.breaks = [entry(.cleared), entry(.resolved), entry(.unconfirmed)] }.status == .clean)
+    }
+
+    @Test func `a break is a break, acknowledged or not, listed or not`() {
+        #expect(decide { $0.breaks = [entry(.open)] }.status == .breaks)
+        #expect(decide { $0.breaks = [entry(.acknowledged)] }.status == .breaks)
+        #expect(decide { $0.breaksNotListed = 1 }.status == .breaks)
+    }
+
+    @Test func `what is left over or was not looked at makes it incomplete, and each reason is a sentence`() {
+        func reason(_ change: (inout VerdictEvidence) -> Void) -> [String] {
+            let (status, reasons) = decide {
+                $0.breaks = [entry(.open)]
+                change(&$0)
+            }
+            #expect(status == .incomplete)
+            return reasons
+        }
+        var line = RollForwardLine(series: Series(type: "charge", currency: "EUR"))
+        line.residual = Tally(count: -1, amount: -500)
+        line.live = Tally(count: 2, amount: 0)
+        #expect(
+            reason { $0.rollForward = [line] } == [
+                "Roll-forward of charge in EUR: residual -1 row, -500 minor units of EUR.",
+                "Roll-forward of charge in EUR: closing and live table differ by -2 rows, 0 minor units of EUR.",
+            ])
+        var business = BusinessBridge(rule: "paid", type: "charge", currency: nil)
+        business.expected = Tally(count: 1, amount: 0)
+        #expect(reason { $0.businessBridges = [business] } == ["Business bridge of rule paid: residual 1 row."])
+        var receiver = ReceiverBridge(source: "stripe", file: "may.csv", currency: "JPY")
+        receiver.theirs = Tally(count: 0, amount: 3)
+        #expect(
+            reason { $0.receiverBridges = [receiver] } == [
+                "Receiver bridge of stripe, file may.csv: residual 0 rows, -3 minor units of JPY."
+            ])
+        #expect(
+            reason { $0.failedRules = [.init(name: "paid", reason: "it took longer than 30 s")] } == [
+                "Rule paid could not be run: it took longer than 30 s."
+            ])
+        #expect(
+            reason { $0.quarantines = [.init(file: "may.csv", rows: 1), .init(file: "june.csv", rows: 0)] } == [
+                "Ledger may.csv: 1 row was set aside as unreadable."
+            ])
+        #expect(
+            reason { $0.findingsNotListed = [.failed: 7] } == ["7 more findings of class failed are counted, not listed."])
+        #expect(reason { $0.further = ["The register was not read."] } == ["The register was not read."])
+    }
+}
