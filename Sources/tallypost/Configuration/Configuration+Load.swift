@@ -96,11 +96,7 @@ extension Configuration {
         for (name, schedule) in fields["schedules"]?.members() ?? [] {
             schedules[name] = schedule.schedule(name, zones: ZoneDirectory())
         }
-        if let reconcile = fields["reconcile"]?.fields(["every", "staleAfter", "rules", "reports"]) {
-            self.reconcile = ReconcileConfiguration(
-                every: reconcile["every"]?.duration(), staleAfter: reconcile["staleAfter"]?.duration(),
-                rules: reconcile["rules"]?.string("a folder"), reports: reconcile["reports"]?.string("a folder"))
-        }
+        reconcile = fields["reconcile"]?.reconcile()
         for alert in fields["alerts"]?.list() ?? [] { readAlert(alert) }
         if let retention = fields["retention"], let policy = retention.retention() { self.retention = policy }
     }
@@ -198,7 +194,6 @@ extension Configuration {
     /// The one list of what is understood but not done yet; an entry goes when its capability comes.
     private func listNotCarriedOut(file: String?) -> [ConfigurationProblem] {
         var paths: [String] = []
-        if reconcile != nil { paths.append("reconcile") }
         if !alerts.isEmpty { paths.append("alerts") }
         for (type, route) in routes.sorted(by: { $0.key < $1.key }) {
             if route.sla != nil { paths.append("routes.\(type).sla") }

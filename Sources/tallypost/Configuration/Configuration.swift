@@ -76,14 +76,6 @@ enum AdminToken: Sendable, Equatable {
     case token(String)
 }
 
-/// The periodic reconciliation.
-struct ReconcileConfiguration: Sendable, Equatable {
-    var every: TimeSpan?
-    var staleAfter: TimeSpan?
-    var rules: String?
-    var reports: String?
-}
-
 /// Whom to tell when.
 struct AlertConfiguration: Sendable, Equatable {
     var url: String
