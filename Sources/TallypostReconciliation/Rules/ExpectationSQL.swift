@@ -179,6 +179,23 @@ struct ExpectationSQL {
             """
     }
 
+    /// Business rows without a task: key, amount, currency, time in microseconds. What is younger than ``cutoff`` is left out, if there is
+    /// a time.
+    var missing: String {
+        let young = expectation.at == nil ? "" : "\n  AND (b.at IS NULL OR b.at <= \(cutoff))"
+        return """
+            SELECT b.key, b.amount, b.currency, \(microseconds("b.at"))
+            FROM (
+                SELECT \(text(expectation.key)) AS key, \(expectation.amount.map(whole) ?? null("bigint")) AS amount,
+                       \(rowCurrency ?? null("text")) AS currency, \(expectation.at.map(time) ?? null("timestamptz")) AS at
+                FROM \(expectation.table)\(condition)
+            ) AS b
+            WHERE b.key IS NOT NULL\(young)
+              AND NOT EXISTS (SELECT 1 FROM pending_tasks AS t
+                              WHERE t.type = \(type) AND t.subject = b.key AND t.status \(differs) 'cancelled')
+            """
+    }
+
     /// The types of key, amount and `at`, as PostgreSQL names them; nil where columns have none (SQLite).
     var types: String? {
         guard isPostgres else { return nil }
