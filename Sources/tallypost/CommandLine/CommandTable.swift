@@ -5,6 +5,7 @@ enum CommandTable {
         TaskListCommand.self, TaskShowCommand.self, TaskRetryCommand.self, TaskCancelCommand.self, TaskExplainCommand.self,
         RouteListCommand.self, RoutePauseCommand.self, RouteResumeCommand.self,
         DoctorCommand.self, DemoLaunchCommand.self,
+        RulesTestCommand.self, BackfillCommand.self,
     ]
 
     /// What `tallypost --help` prints.
