@@ -27,7 +27,8 @@ struct RuleParserTests {
         #expect(
             rule.expectation
                 == Expectation(
-                    count: .exactly(1), status: .completed, type: "send-receipt", table: "orders", key: "id", condition: "state = 'paid'",
+                    count: .exactly(1), status: .completed, type: "send-receipt", table: "orders", key: "id",
+                    condition: "state = 'paid'",
                     amount: "total_minor", currency: .column("currency"), at: "paid_at"))
         #expect(rule.hash == Digest.hex(Digest.sha256(Array(text.utf8))))
         #expect(rule.type == "send-receipt" && rule.confirmRuns == 1 && !rule.holdsOrphans)
@@ -61,11 +62,14 @@ struct RuleParserTests {
         let expectation = try #require(rule.expectation)
         #expect(expectation.table == "shop.\"Order Lines\"" && expectation.key == "uid" && expectation.count == .atLeastOne)
         #expect(expectation.status == nil && expectation.currency == .fixed("EUR") && expectation.amount == "cents")
-        #expect(expectation.condition == "kind IN ('a', 'at currency x')\n  and (amount > 5 or at < now())" || expectation.condition?.hasSuffix("now())") == true)
+        #expect(
+            expectation.condition == "kind IN ('a', 'at currency x')\n  and (amount > 5 or at < now())"
+                || expectation.condition?.hasSuffix("now())") == true)
     }
 
     @Test func `a query is kept as written, with its comments and quotes`() throws {
-        let sql = "WITH a AS (SELECT ';' AS x) -- not; here\nSELECT id AS key, $$;$$ FROM a /* ; */ WHERE x = E'\\'' OR \"se;mi\" IS NULL"
+        let sql =
+            "WITH a AS (SELECT ';' AS x) -- not; here\nSELECT id AS key, $$;$$ FROM a /* ; */ WHERE x = E'\\'' OR \"se;mi\" IS NULL"
         let rule = try rule("-- rule: r\n-- type: charge\n\n\(sql);\n-- the end\n")
         #expect(rule.body == .query(sql) && rule.type == "charge")
     }
@@ -129,7 +133,9 @@ struct RuleParserTests {
 
     @Test func `a limit is passed by more than its amount, whatever the currency's digits`() {
         let limit = Rule.Limit(currency: "GBP", digits: 100_000, scale: 2)
-        #expect(!limit.isPassed(by: 100_000, exponent: 2) && limit.isPassed(by: 100_001, exponent: 2) && limit.isPassed(by: -100_001, exponent: 2))
+        #expect(
+            !limit.isPassed(by: 100_000, exponent: 2) && limit.isPassed(by: 100_001, exponent: 2)
+                && limit.isPassed(by: -100_001, exponent: 2))
         #expect(!limit.isPassed(by: 1_000, exponent: 0) && limit.isPassed(by: 1_001, exponent: 0))
         #expect(limit.isPassed(by: .max, exponent: 3) && limit.isPassed(by: .min, exponent: 3))
     }

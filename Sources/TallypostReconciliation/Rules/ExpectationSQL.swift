@@ -130,7 +130,7 @@ struct ExpectationSQL {
         )
         \(eachRow)
         FROM sides AS s JOIN several USING (key)
-        ORDER BY 1\(isPostgres ? " COLLATE \"C\"" : ""), s.task
+        ORDER BY s.key\(isPostgres ? " COLLATE \"C\"" : ""), s.task
         """
     }
 

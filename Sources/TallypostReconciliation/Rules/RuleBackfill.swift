@@ -36,10 +36,13 @@ package final class RuleBackfill {
 
     /// Why a rule cannot be filled up; nil: it can.
     package static func obstacle(_ rule: Rule) -> String? {
-        guard let expectation = rule.expectation else { return "the rule \(rule.name) is a query: it does not say which tasks are missing" }
+        guard let expectation = rule.expectation else {
+            return "the rule \(rule.name) is a query: it does not say which tasks are missing"
+        }
         switch expectation.count {
         case .exactly(1), .atLeastOne: return nil
-        case .exactly(let count): return "the rule \(rule.name) wants \(count) tasks for each row, and a key “type:subject” can name one"
+        case .exactly(let count):
+            return "the rule \(rule.name) wants \(count) tasks for each row, and a key “type:subject” can name one"
         case .atMostOne: return "the rule \(rule.name) misses no task: it says “at most one”"
         }
     }
@@ -111,8 +114,10 @@ package final class RuleBackfill {
             let mark = database.dialect == .postgres ? "$" : "?"
             let detail = "{\"rule\":\(Rule.jsonString(rule.name)),\"type\":\(Rule.jsonString(rule.type)),\"count\":\(count)}"
             try database.run(
-                sql: "INSERT INTO task_events (event, by, why, detail) VALUES ('backfill', \(mark)1, \(mark)2, \(mark)3)", operation: "backfill",
-                [.text(by), .text(why), .text(detail)]) { _ in true }
+                sql: "INSERT INTO task_events (event, by, why, detail) VALUES ('backfill', \(mark)1, \(mark)2, \(mark)3)",
+                operation: "backfill",
+                [.text(by), .text(why), .text(detail)]
+            ) { _ in true }
         }
         return present
     }

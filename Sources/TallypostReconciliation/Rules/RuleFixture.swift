@@ -25,7 +25,8 @@ package struct RuleFixture: Sendable, Equatable {
 
         /// As it is written.
         package var spoken: String {
-            ([kind.rawValue, key.isEmpty || key.contains(" ") ? "'\(key)'" : key] + (amount.map { ["\($0)"] } ?? []) + (currency.map { [$0] } ?? []))
+            ([kind.rawValue, key.isEmpty || key.contains(" ") ? "'\(key)'" : key] + (amount.map { ["\($0)"] } ?? [])
+                + (currency.map { [$0] } ?? []))
                 .joined(separator: " ")
         }
     }
@@ -72,13 +73,18 @@ package struct RuleFixture: Sendable, Equatable {
             do throws(SQLScanner.Unended) {
                 return try SQLScanner.statements(of: part).map { Statement(sql: $0.sql, line: partLine + $0.line - 1) }
             } catch {
-                problems.append(RuleProblem(file: file, line: partLine, what: "below this line a \(error.what) is not ended", mend: "end it"))
+                problems.append(
+                    RuleProblem(file: file, line: partLine, what: "below this line a \(error.what) is not ended", mend: "end it"))
                 return []
             }
         }
         var fixture: (setup: [Statement], cases: [Case]) = ([], [])
         func close() {
-            if fixture.cases.isEmpty { fixture.setup += statements() } else { fixture.cases[fixture.cases.count - 1].sql += statements() }
+            if fixture.cases.isEmpty {
+                fixture.setup += statements()
+            } else {
+                fixture.cases[fixture.cases.count - 1].sql += statements()
+            }
         }
         for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let number = index + 1
@@ -89,11 +95,14 @@ package struct RuleFixture: Sendable, Equatable {
             } else if let text = Self.value(of: "expect", line) ?? Self.value(of: "as of", line) {
                 guard let last = fixture.cases.indices.last else {
                     problems.append(
-                        RuleProblem(file: file, line: number, what: "this stands before the first case", mend: "begin with -- case: WHAT IT SHOWS"))
+                        RuleProblem(
+                            file: file, line: number, what: "this stands before the first case",
+                            mend: "begin with -- case: WHAT IT SHOWS"))
                     continue
                 }
                 let isExpect = Self.value(of: "expect", line) != nil
-                let problem = isExpect ? Self.take(expect: text, &fixture.cases[last]) : Self.take(asOf: text, &fixture.cases[last])
+                let problem =
+                    isExpect ? Self.take(expect: text, &fixture.cases[last]) : Self.take(asOf: text, &fixture.cases[last])
                 if let problem { problems.append(RuleProblem(file: file, line: number, what: problem.what, mend: problem.mend)) }
                 part += "\n"
             } else {
@@ -104,10 +113,13 @@ package struct RuleFixture: Sendable, Equatable {
         (setup, cases) = fixture
         for one in cases where one.expected.isEmpty && !one.saysNothing && !one.expectsFailure {
             problems.append(
-                RuleProblem(file: file, line: one.line, what: "the case expects neither something nor nothing", mend: "add -- expect: nothing"))
+                RuleProblem(
+                    file: file, line: one.line, what: "the case expects neither something nor nothing",
+                    mend: "add -- expect: nothing"))
         }
         if cases.isEmpty {
-            problems.append(RuleProblem(file: file, line: nil, what: "there is no case in it", mend: "begin one with -- case: WHAT IT SHOWS"))
+            problems.append(
+                RuleProblem(file: file, line: nil, what: "there is no case in it", mend: "begin one with -- case: WHAT IT SHOWS"))
         }
         guard problems.isEmpty else { throw RuleProblems(problems) }
     }
@@ -135,9 +147,15 @@ package struct RuleFixture: Sendable, Equatable {
         let classes = FindingClass.allCases.map(\.rawValue)
         guard let word = tokens.first, let kind = FindingClass(rawValue: word) else {
             let near = SlipOfPen.nearest(to: tokens.first ?? "", among: classes + ["nothing", "failure"])
-            return ("“\(tokens.first ?? "")” is no class of findings", near.map { "did you mean \($0)?" } ?? "for example: missing o_1 4200 EUR")
+            return (
+                "“\(tokens.first ?? "")” is no class of findings",
+                near.map { "did you mean \($0)?" } ?? "for example: missing o_1 4200 EUR"
+            )
         }
-        let bad = ("“\(text)” is not understood", "write a class, a key, and if they matter an amount in minor units and its currency: missing o_1 4200 EUR")
+        let bad = (
+            "“\(text)” is not understood",
+            "write a class, a key, and if they matter an amount in minor units and its currency: missing o_1 4200 EUR"
+        )
         guard (2...4).contains(tokens.count) else { return bad }
         var expected = Expected(kind: kind, key: tokens[1])
         if tokens.count > 2 {
@@ -180,7 +198,8 @@ package struct RuleFixture: Sendable, Equatable {
     private static func time(_ text: String) -> Timestamp? {
         let digits = text.utf8.split(whereSeparator: { !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
         let numbers = digits.compactMap { Int64(Substring($0)) }
-        guard digits.prefix(5).map(\.count) == [4, 2, 2, 2, 2] || digits.prefix(6).map(\.count) == [4, 2, 2, 2, 2, 2], text.utf8.count <= 20,
+        guard digits.prefix(5).map(\.count) == [4, 2, 2, 2, 2] || digits.prefix(6).map(\.count) == [4, 2, 2, 2, 2, 2],
+            text.utf8.count <= 20,
             numbers.count == 6, (0..<24).contains(numbers[3]), (0..<60).contains(numbers[4]), (0..<60).contains(numbers[5])
         else { return nil }
         let day = CivilDay(year: numbers[0], month: numbers[1], day: numbers[2])

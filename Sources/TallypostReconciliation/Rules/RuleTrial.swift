@@ -65,7 +65,9 @@ package struct RuleTrial {
         var differences = one.expectsFailure ? ["the rule was to fail, and did not"] : []
         var rest = outcome.findings
         for expected in one.expected {
-            if let index = rest.firstIndex(where: expected.fits) { rest.remove(at: index) } else {
+            if let index = rest.firstIndex(where: expected.fits) {
+                rest.remove(at: index)
+            } else {
                 differences.append("expected and not found: \(expected.spoken)")
             }
         }
@@ -76,7 +78,8 @@ package struct RuleTrial {
         }
         for bridge in outcome.bridges where !bridge.residual.isZero {
             differences.append(
-                "the bridge\(bridge.currency.map { " in \($0)" } ?? "") leaves \(bridge.residual.count) tasks and \(bridge.residual.amount) minor units")
+                "the bridge\(bridge.currency.map { " in \($0)" } ?? "") leaves \(bridge.residual.count) tasks and \(bridge.residual.amount) minor units"
+            )
         }
         return differences
     }

@@ -22,8 +22,12 @@ struct BackfillCommand: Command {
             OptionSpecification(name: "--yes", summary: "Do not ask."), .json,
         ],
         examples: [
-            .init(line: "tallypost backfill --rule paid-orders --dry-run --config tallypost.json5", meaning: "Says how many are missing, and how much."),
-            .init(line: "tallypost backfill --rule paid-orders --config tallypost.json5", meaning: "Says so, asks, and inserts them."),
+            .init(
+                line: "tallypost backfill --rule paid-orders --dry-run --config tallypost.json5",
+                meaning: "Says how many are missing, and how much."),
+            .init(
+                line: "tallypost backfill --rule paid-orders --config tallypost.json5",
+                meaning: "Says so, asks, and inserts them."),
         ],
         exits: [.badData, .unavailable, .configuration])
 
@@ -61,11 +65,13 @@ struct BackfillCommand: Command {
                 timeout: configuration.reconcile?.statementTimeout ?? .minutes(5))
         else {
             throw CommandFailure(
-                .badData, RuleBackfill.obstacle(rule) ?? "the rule cannot be filled up", mend: "name a rule that says: -- expect: one TYPE per TABLE.KEY")
+                .badData, RuleBackfill.obstacle(rule) ?? "the rule cannot be filled up",
+                mend: "name a rule that says: -- expect: one TYPE per TABLE.KEY")
         }
         if rule.expectation?.at == nil, configuration.retention.shortest != nil, !isTrial {
             throw CommandFailure(
-                .badData, "the rule \(rule.name) does not say when a row came, and retention removes tasks: done work could be done again",
+                .badData,
+                "the rule \(rule.name) does not say when a row came, and retention removes tasks: done work could be done again",
                 mend: "name the row's time in the expect line: at paid_at")
         }
         let totals = try asking { () throws(StoreError) in try backfill.count() }
@@ -84,7 +90,9 @@ struct BackfillCommand: Command {
         return .good
     }
 
-    private func insert(_ backfill: RuleBackfill, _ wanted: Int, _ context: CommandContext) throws(CommandFailure) -> RuleBackfill.Progress {
+    private func insert(_ backfill: RuleBackfill, _ wanted: Int, _ context: CommandContext) throws(CommandFailure)
+        -> RuleBackfill.Progress
+    {
         let isTerminal = context.errors.isTerminal
         let progress = try asking { () throws(StoreError) in
             try backfill.insert(limit: wanted, by: context.actor(by), why: why ?? "") { progress in
@@ -107,20 +115,23 @@ struct BackfillCommand: Command {
         if isSure { return true }
         guard let ask = context.ask else {
             throw .usage(
-                "this would insert \(count) task\(count == 1 ? "" : "s"), and nobody is there to be asked", mend: "add --yes, or --dry-run to count only")
+                "this would insert \(count) task\(count == 1 ? "" : "s"), and nobody is there to be asked",
+                mend: "add --yes, or --dry-run to count only")
         }
         context.output.flush()
         return ask("insert \(count) task\(count == 1 ? "" : "s")?")
     }
 
     private func printTotals(
-        _ rule: Rule, _ totals: [(currency: String?, tally: Tally)], _ count: Int, _ configuration: Configuration, _ context: CommandContext
+        _ rule: Rule, _ totals: [(currency: String?, tally: Tally)], _ count: Int, _ configuration: Configuration,
+        _ context: CommandContext
     ) {
         guard count > 0 else {
             context.output.line("rule \(rule.name): no task \(rule.type) is missing")
             return
         }
-        context.output.line("rule \(rule.name): \(count) task\(count == 1 ? "" : "s") \(rule.type) \(count == 1 ? "is" : "are") missing")
+        context.output.line(
+            "rule \(rule.name): \(count) task\(count == 1 ? "" : "s") \(rule.type) \(count == 1 ? "is" : "are") missing")
         let money = RuleContext(asOf: Timestamp(microseconds: 0), exponents: configuration.reconcile?.exponents ?? [:])
         for (currency, tally) in totals where currency != nil {
             context.output.line("  \(tally.count) over \(money.spoken(sum: tally.amount, currency))")
@@ -128,7 +139,8 @@ struct BackfillCommand: Command {
     }
 
     private func printJSON(
-        _ rule: Rule, _ totals: [(currency: String?, tally: Tally)], _ count: Int, _ progress: RuleBackfill.Progress?, _ context: CommandContext
+        _ rule: Rule, _ totals: [(currency: String?, tally: Tally)], _ count: Int, _ progress: RuleBackfill.Progress?,
+        _ context: CommandContext
     ) {
         var json = JSONWriter(context.output)
         json.object { json in

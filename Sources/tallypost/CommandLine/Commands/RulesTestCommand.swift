@@ -15,10 +15,13 @@ struct RulesTestCommand: Command {
             "The examples run in an SQLite database that is thrown away. For SQL that only PostgreSQL knows, --database names an "
                 + "initialised database without tasks: each example is a transaction there, which is rolled back.",
         ],
-        positionals: [PositionalSpecification(name: "FOLDER", arity: .optional, summary: "The rules; reconcile.rules when not given.")],
+        positionals: [
+            PositionalSpecification(name: "FOLDER", arity: .optional, summary: "The rules; reconcile.rules when not given.")
+        ],
         options: [
             .config,
-            OptionSpecification(name: "--database", value: "URL", summary: "Run the examples here instead of in a new SQLite database."),
+            OptionSpecification(
+                name: "--database", value: "URL", summary: "Run the examples here instead of in a new SQLite database."),
             OptionSpecification(name: "--rule", value: "NAME", summary: "Only this rule."), .json,
         ],
         examples: [
@@ -65,15 +68,18 @@ struct RulesTestCommand: Command {
         let results = outcomes.flatMap { $0.results ?? [] }
         guard !results.isEmpty else {
             throw CommandFailure(
-                .badData, "no rule in \(folder) has examples", mend: "write \(rules.first?.name ?? "NAME").test.sql beside its rule; see --help")
+                .badData, "no rule in \(folder) has examples",
+                mend: "write \(rules.first?.name ?? "NAME").test.sql beside its rule; see --help")
         }
         return results.allSatisfy { $0.differences.isEmpty } ? .good : .badData
     }
 
     private func inScratchFile<Result>(_ body: (DatabaseURL) throws(CommandFailure) -> Result) throws(CommandFailure) -> Result {
-        let place = FileManager.default.temporaryDirectory.appending(path: "tallypost-rules-\(UInt64.random(in: 0 ... .max))").path
+        let place = FileManager.default.temporaryDirectory.appending(path: "tallypost-rules-\(UInt64.random(in: 0 ... .max))")
+            .path
         do { try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false) } catch {
-            throw CommandFailure(.badData, "no directory can be made in \(place)", mend: "set TMPDIR to a directory that you may write to")
+            throw CommandFailure(
+                .badData, "no directory can be made in \(place)", mend: "set TMPDIR to a directory that you may write to")
         }
         defer { try? FileManager.default.removeItem(atPath: place) }
         return try body(.sqlite(path: "\(place)/examples.db"))
@@ -83,7 +89,9 @@ struct RulesTestCommand: Command {
         var outcomes: [Outcome] = []
         var fixtures: [(Rule, RuleFixture?)] = []
         for rule in rules { fixtures.append((rule, try Self.fixture(of: rule))) }
-        if sources.database == nil { _ = try asking { () throws(StoreError) in try context.services.schemaKeeper(url).migrate() } }
+        if sources.database == nil {
+            _ = try asking { () throws(StoreError) in try context.services.schemaKeeper(url).migrate() }
+        }
         let database = try asking { () throws(StoreError) in try context.services.openReconcile(url) }
         let now = try asking { () throws(StoreError) in
             let now = try database.beginReading(statementTimeout: .seconds(60))
@@ -97,7 +105,8 @@ struct RulesTestCommand: Command {
         }
         guard let now else {
             throw CommandFailure(
-                .badData, "there are tasks in \(url.redacted): examples would be mixed up with them", mend: "name a database that is empty but for tallypost init")
+                .badData, "there are tasks in \(url.redacted): examples would be mixed up with them",
+                mend: "name a database that is empty but for tallypost init")
         }
         let trial = RuleTrial(database: database, now: now)
         for (rule, fixture) in fixtures {
@@ -112,10 +121,13 @@ struct RulesTestCommand: Command {
     private static func fixture(of rule: Rule) throws(CommandFailure) -> RuleFixture? {
         let file = String(rule.file.dropLast(4)) + ".test.sql"
         guard FileManager.default.fileExists(atPath: file) else { return nil }
-        guard let data = try? Data(contentsOf: URL(filePath: file)), let text = String(validating: Array(data), as: UTF8.self) else {
+        guard let data = try? Data(contentsOf: URL(filePath: file)), let text = String(validating: Array(data), as: UTF8.self)
+        else {
             throw CommandFailure(.badData, "\(file) cannot be read as UTF-8", mend: "look at who may read it")
         }
-        do throws(RuleProblems) { return try RuleFixture(parsing: text, file: file) } catch { throw CommandFailure(.badData, "\(error)") }
+        do throws(RuleProblems) { return try RuleFixture(parsing: text, file: file) } catch {
+            throw CommandFailure(.badData, "\(error)")
+        }
     }
 
     private func printText(_ outcomes: [Outcome], _ context: CommandContext) {
@@ -127,7 +139,9 @@ struct RulesTestCommand: Command {
             }
             for result in results {
                 if result.differences.isEmpty { good += 1 } else { bad += 1 }
-                context.output.line("\(result.differences.isEmpty ? "ok    " : "FAILED") \(outcome.rule.name): \(TextTable.printable(result.name))")
+                context.output.line(
+                    "\(result.differences.isEmpty ? "ok    " : "FAILED") \(outcome.rule.name): \(TextTable.printable(result.name))"
+                )
                 for difference in result.differences { context.output.line("         \(TextTable.printable(difference))") }
                 if !result.differences.isEmpty { context.output.line("         at \(outcome.file):\(result.line)") }
             }
@@ -174,7 +188,8 @@ extension CommandContext {
     func rulesFolder(_ named: String?, _ sources: Configuration.Sources) throws(CommandFailure) -> String {
         if let named { return named }
         guard let folder = try configuration(sources).reconcile?.rules else {
-            throw CommandFailure(.configuration, "the configuration names no folder of rules", mend: "reconcile: { rules: \"rules/\" }")
+            throw CommandFailure(
+                .configuration, "the configuration names no folder of rules", mend: "reconcile: { rules: \"rules/\" }")
         }
         return folder
     }
@@ -185,7 +200,8 @@ extension CommandContext {
         do throws(RuleProblems) { book = try RuleBook(load: folder) } catch { throw CommandFailure(.badData, "\(error)") }
         guard let name else {
             guard !book.rules.isEmpty else {
-                throw CommandFailure(.badData, "there is no rule in \(folder)", mend: "a rule is a file NAME.sql with a line -- rule: NAME")
+                throw CommandFailure(
+                    .badData, "there is no rule in \(folder)", mend: "a rule is a file NAME.sql with a line -- rule: NAME")
             }
             return book.rules
         }
@@ -193,7 +209,8 @@ extension CommandContext {
             throw CommandFailure(
                 .badData, "there is no rule “\(name)” in \(folder)",
                 mend: book.nearest(to: name).map { "did you mean \($0)?" }
-                    ?? (book.rules.isEmpty ? "there is none at all" : "there are: \(book.rules.map(\.name).joined(separator: ", "))"))
+                    ?? (book.rules.isEmpty
+                        ? "there is none at all" : "there are: \(book.rules.map(\.name).joined(separator: ", "))"))
         }
         return [rule]
     }
