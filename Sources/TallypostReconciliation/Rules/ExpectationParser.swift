@@ -162,10 +162,7 @@ struct ExpectationParser {
     private mutating func readCondition() throws(Failure) -> String {
         let all = tokens
         while let token = tokens.first {
-            if token.depth == 0, token.kind == .word, Self.clauses.contains(token.text.lowercased()),
-                tokens.startIndex > all.startIndex,
-                isClause()
-            {
+            if token.depth == 0, token.kind == .word, Self.clauses.contains(token.text.lowercased()), isClause() {
                 break
             }
             tokens.removeFirst()

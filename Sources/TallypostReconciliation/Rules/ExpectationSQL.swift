@@ -130,7 +130,7 @@ struct ExpectationSQL {
         )
         \(eachRow)
         FROM sides AS s JOIN several USING (key)
-        ORDER BY 1\(isPostgres ? " COLLATE \"C\"" : ""), s.task
+        ORDER BY s.key\(isPostgres ? " COLLATE \"C\"" : ""), s.task
         """
     }
 
@@ -176,6 +176,23 @@ struct ExpectationSQL {
             FROM pending_tasks
             WHERE type = \(type) AND status \(differs) 'cancelled'
             GROUP BY 1
+            """
+    }
+
+    /// Business rows without a task: key, amount, currency, time in microseconds. What is younger than ``cutoff`` is left out, if there is
+    /// a time.
+    var missing: String {
+        let young = expectation.at == nil ? "" : "\n  AND (b.at IS NULL OR b.at <= \(cutoff))"
+        return """
+            SELECT b.key, b.amount, b.currency, \(microseconds("b.at"))
+            FROM (
+                SELECT \(text(expectation.key)) AS key, \(expectation.amount.map(whole) ?? null("bigint")) AS amount,
+                       \(rowCurrency ?? null("text")) AS currency, \(expectation.at.map(time) ?? null("timestamptz")) AS at
+                FROM \(expectation.table)\(condition)
+            ) AS b
+            WHERE b.key IS NOT NULL\(young)
+              AND NOT EXISTS (SELECT 1 FROM pending_tasks AS t
+                              WHERE t.type = \(type) AND t.subject = b.key AND t.status \(differs) 'cancelled')
             """
     }
 

@@ -33,6 +33,11 @@ package struct RuleContext: Sendable {
     /// As a person reads it: `EUR 42.00`; without a currency the minor units.
     func spoken(_ amount: Int64?, _ currency: String?) -> String {
         guard let amount else { return currency.map { "no amount in \($0)" } ?? "no amount" }
+        return spoken(sum: Int128(amount), currency)
+    }
+
+    /// The same for a sum.
+    package func spoken(sum amount: Int128, _ currency: String?) -> String {
         guard let currency else { return "\(amount) minor units of no currency" }
         let exponent = exponent(currency)
         var digits = String(amount.magnitude)

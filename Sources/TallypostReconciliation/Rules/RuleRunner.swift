@@ -22,16 +22,14 @@ package final class RuleRunner {
             return outcome
         }
         do throws(StoreError) {
-            try enter()
+            try settle()
             switch rule.body {
             case .expectation(let expectation):
                 try ExpectationRun(rule: rule, expectation: expectation, context: context, database: database).run(into: &outcome)
             case .query(let sql): try run(sql, of: rule, context, into: &outcome)
             }
-            try leave()
         } catch {
             if error.ailsTheWhole, error.kind != .busy { throw error }
-            try recover()
             let kept = outcome.sources
             outcome = RuleOutcome()
             outcome.sources = kept
@@ -40,23 +38,13 @@ package final class RuleRunner {
         return outcome
     }
 
-    /// PostgreSQL: a statement that fails must not end the snapshot. The settings end with the transaction.
-    private func enter() throws(StoreError) {
+    /// PostgreSQL: times without a zone are UTC, and a hash of some millions of keys has room. Both end with the snapshot. That a statement
+    /// which fails does not end it is the database's care.
+    private func settle() throws(StoreError) {
         guard database.dialect == .postgres else { return }
-        for sql in ["SAVEPOINT tallypost_rule", "SET LOCAL TimeZone = 'UTC'", "SET LOCAL work_mem = '64MB'"] {
+        for sql in ["SET LOCAL TimeZone = 'UTC'", "SET LOCAL work_mem = '64MB'"] {
             try database.run(sql: sql, operation: "rule", []) { _ in true }
         }
-    }
-
-    private func leave() throws(StoreError) {
-        guard database.dialect == .postgres else { return }
-        try database.run(sql: "RELEASE SAVEPOINT tallypost_rule", operation: "rule", []) { _ in true }
-    }
-
-    private func recover() throws(StoreError) {
-        guard database.dialect == .postgres else { return }
-        try database.run(sql: "ROLLBACK TO SAVEPOINT tallypost_rule", operation: "rule", []) { _ in true }
-        try leave()
     }
 
     private static func sentence(_ rule: Rule, _ error: StoreError) -> String {

@@ -15,6 +15,10 @@ struct CommandServices {
     var runRelay: (RunOptions) throws(ConfigurationError) -> ExitCode
     /// `demo`.
     var runDemo: (DemoOptions) -> ExitCode
+    /// Reconciliation's connection.
+    var openReconcile: (DatabaseURL) throws(StoreError) -> any ReconcileDatabase = { database throws(StoreError) in
+        try Engine(database).openReconcile()
+    }
 }
 
 /// What `run` was asked for.
