@@ -118,7 +118,7 @@ extension HTMLReport {
 
     private func writeHistory(_ item: Break, _ html: inout HTMLWriter) {
         html.element("tr") { html in
-            html.element("th", [("scope", "row"), ("class", "mono")]) { html in
+            html.element("th", [("scope", "row"), ("class", "mono t")]) { html in
                 if item.counts {
                     html.element("a", [("href", "#" + HTMLWriter.anchor(item.finding.id))], item.finding.id)
                 } else {
@@ -133,7 +133,7 @@ extension HTMLReport {
             html.element("td") { $0.foreign(item.by ?? "–") }
             html.element("td") { $0.foreign(item.reason ?? "–") }
             let time = item.state == .acknowledged ? item.until.map(Wording.minute) ?? "for good" : Wording.minute(item.lastSeen)
-            html.element("td", [], time)
+            html.element("td", [("class", "t")], time)
             html.element("td", [("class", "n")], amount(item.finding))
         }
     }
@@ -166,14 +166,17 @@ extension HTMLReport {
             html.element("td", [("class", "money")], amount(finding))
             html.element("td") { html in
                 if let since = finding.since {
-                    html.content(Wording.minute(since))
+                    html.element("span", [("class", "t")], Wording.minute(since))
                     html.raw("<br>")
                     html.element("small", [("class", "soft")], Wording.age(report.asOf - since))
                 } else {
                     html.content("–")
                 }
                 html.raw("<br>")
-                html.element("small", [("class", "soft")], "first seen \(Wording.minute(item.firstSeen))")
+                html.element("small", [("class", "soft")]) { html in
+                    html.content("first seen ")
+                    html.element("span", [("class", "t")], Wording.minute(item.firstSeen))
+                }
             }
             html.element("td") { writeStory(item, &$0) }
         }

@@ -51,7 +51,7 @@ extension HTMLReport {
     ) {
         for start in stride(from: 0, to: parts.count, by: Self.currenciesAcross) {
             let across = Array(parts[start..<min(start + Self.currenciesAcross, parts.count)])
-            html.element("div", [("class", "scroll")]) { html in
+            html.element("div", [("class", "scroll keep")]) { html in
                 html.element("table") { html in
                     html.element("caption") { $0.foreign(title) }
                     writeStatementHead(across.map(\.currency), unit: unit, &html)
@@ -142,7 +142,7 @@ extension HTMLReport {
         if lines.count > 6 { html.element("p", [("class", "soft")], "The other \(lines.count - 6) are in the table alone.") }
         for start in stride(from: 0, to: lines.count, by: Self.currenciesAcross) {
             let across = lines[start..<min(start + Self.currenciesAcross, lines.count)]
-            html.element("div", [("class", "scroll")]) { html in writeAgeingTable(Array(across), &html) }
+            html.element("div", [("class", "scroll keep")]) { html in writeAgeingTable(Array(across), &html) }
         }
     }
 

@@ -70,10 +70,11 @@ struct HTMLReport {
             }
             html.element("div", [("class", "verdict \(report.status.rawValue)")]) { html in
                 html.element("strong", [], "\(report.status.rawValue.uppercased()). \(verdict.headline)")
+                if !report.incompleteBecause.isEmpty {
+                    html.element("p", [], "Why it is not complete:")
+                    html.element("ul") { html in for reason in report.incompleteBecause { html.element("li", [], reason) } }
+                }
                 for fact in verdict.facts { html.element("p", [], fact) }
-                guard !report.incompleteBecause.isEmpty else { return }
-                html.element("p", [], "Why it is not complete:")
-                html.element("ul") { html in for reason in report.incompleteBecause { html.element("li", [], reason) } }
             }
         }
         html.element("dl") { html in

@@ -18,7 +18,7 @@ enum HTMLStyle {
         .clean{border-color:var(--good);background:var(--goodbg)}.clean strong{color:var(--good)}
         .breaks{border-color:var(--bad);background:var(--badbg)}.breaks strong{color:var(--bad)}
         .incomplete{border-color:var(--half);background:var(--halfbg)}.incomplete strong{color:var(--half)}
-        .verdict ul{margin:.5rem 0 0;padding-left:1.2rem}
+        .verdict ul{margin:.2rem 0 .6rem;padding-left:1.2rem}
         nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1.1rem;padding:0;margin:.8rem 0}
         dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.2rem;margin:.8rem 0}dt{color:var(--soft)}
         dd{margin:0;overflow-wrap:anywhere}
@@ -27,11 +27,11 @@ enum HTMLStyle {
         caption{text-align:left;font-weight:600;padding:.3rem 0}
         th,td{padding:.3rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
         thead th{background:var(--band);border-bottom:2px solid var(--line);vertical-align:bottom}
-        tbody th{font-weight:400}td.n,th.n{text-align:right;white-space:nowrap}
+        tbody th{font-weight:400}td.n,th.n{text-align:right;white-space:nowrap}.t{white-space:nowrap}
         tr.sum th,tr.sum td{font-weight:700;border-top:2px solid var(--soft)}tr.aside th,tr.aside td{color:var(--soft)}
         tr.aside th{padding-left:1.6rem}td.wrong{color:var(--bad);font-weight:700}
         .detail{width:100%;table-layout:fixed}.detail td,.detail th{overflow-wrap:anywhere}
-        .detail .w1{width:19%}.detail .w2{width:25%}.detail .w3{width:13%}.detail .w4{width:15%}.detail .w5{width:28%}
+        .detail .w1{width:19%}.detail .w2{width:22%}.detail .w3{width:13%}.detail .w4{width:18%}.detail .w5{width:28%}
         .detail td.money{text-align:right}
         .mono,code,pre{font-family:ui-monospace,"DejaVu Sans Mono","Liberation Mono",monospace;font-size:.88em}
         pre{background:var(--band);padding:.7rem .9rem;overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere;border-radius:4px}
@@ -50,7 +50,7 @@ enum HTMLStyle {
         --goodbg:#fff;--bad:#000;--badbg:#fff;--half:#000;--halfbg:#fff;--a:#444;--b:#aaa;--s0:#d5d5d5;--s1:#aaa;--s2:#707070;--s3:#111}
         body{font-size:9.5pt;line-height:1.35}main{max-width:none;padding:0}nav{display:none}a{text-decoration:none;color:inherit}
         .verdict{border:1.5pt solid #000;border-left-width:6pt}.scroll{overflow:visible}
-        h1,h2,h3,caption,figcaption,.advice{break-after:avoid}h2{margin-top:1.4rem}tr,figure,.verdict,.sign,dl{break-inside:avoid}
+        h1,h2,h3,caption,figcaption,.advice{break-after:avoid}h2{margin-top:1.4rem}tr,figure,.verdict,.sign,.keep,dl{break-inside:avoid}
         thead{display:table-header-group}p,li{orphans:3;widows:3}pre{background:#fff;border:.5pt solid #999;break-inside:auto;max-height:none}
         svg rect{print-color-adjust:exact;-webkit-print-color-adjust:exact}thead th{print-color-adjust:exact;-webkit-print-color-adjust:exact}
         table{font-size:.9em}th,td{padding:.18rem .4rem}}

@@ -20,6 +20,8 @@ struct ReportColumn: Sendable {
     var title: String
     /// Of the sheet, in characters.
     var width: Double
+    /// Whether its heading stands to the right.
+    var isNumber: Bool { ["count", "amount", "rows", "age_hours"].contains(name) }
 
     init(_ name: String, _ title: String, _ width: Double = 14) {
         self.name = name
@@ -37,6 +39,8 @@ struct ReportTable: Sendable {
     var columns: [ReportColumn]
     var count: Int
     var row: @Sendable (Int) -> [ReportCell]
+    /// How many columns, from the left, are printed; nil: all. More than a page is wide would be too small to read.
+    var printed: Int?
     /// The column by whose value the `amount` column is added up, beside `currency`; nil: nothing is added up.
     var group: String?
 
@@ -67,15 +71,15 @@ struct ReportTable: Sendable {
     static func rollForward(_ report: ReconciliationReport) -> ReportTable {
         let rows = report.rollForward.flatMap { line in
             line.lines.map { part in
-                [.text(line.series.type), currency(line.series.currency), .text(part.name), .text(part.effect.rawValue)]
+                [.text(line.series.type), currency(line.series.currency), .text(part.name), .text(part.title), .text(part.effect.rawValue)]
                     + cells(part.tally, line.series.currency, report)
             }
         }
         return ReportTable(
             "rollforward", "Roll-forward", group: "line",
             [
-                ReportColumn("type", "Type", 24), ReportColumn("currency", "Currency", 10), ReportColumn("line", "Line", 16),
-                ReportColumn("effect", "Effect", 11), ReportColumn("count", "Tasks", 12), ReportColumn("amount", "Amount", 22),
+                ReportColumn("type", "Type", 24), ReportColumn("currency", "Currency", 10), ReportColumn("line", "Line", 14),
+                ReportColumn("meaning", "Meaning", 27), ReportColumn("effect", "Effect", 11), ReportColumn("count", "Tasks", 12), ReportColumn("amount", "Amount", 22),
             ], rows: rows)
     }
 
@@ -84,7 +88,7 @@ struct ReportTable: Sendable {
             bridge.lines.map { part in
                 [
                     .text("business"), .text(bridge.rule), .empty, .text(bridge.type), currency(bridge.currency), .text(part.name),
-                    .text(part.effect.rawValue),
+                    .text(part.title), .text(part.effect.rawValue),
                 ] + cells(part.tally, bridge.currency, report)
             }
         }
@@ -92,15 +96,16 @@ struct ReportTable: Sendable {
             bridge.lines.map { part in
                 [
                     .text("receiver"), .text(bridge.source), .text(bridge.file), .empty, currency(bridge.currency),
-                    .text(part.name), .text(part.effect.rawValue),
+                    .text(part.name), .text(part.title), .text(part.effect.rawValue),
                 ] + cells(part.tally, bridge.currency, report)
             }
         }
         return ReportTable(
             "bridges", "Bridges", group: "line",
             [
-                ReportColumn("bridge", "Bridge", 11), ReportColumn("name", "Rule or source", 28), ReportColumn("file", "File", 24),
-                ReportColumn("type", "Type", 20), ReportColumn("currency", "Currency", 10), ReportColumn("line", "Line", 22),
+                ReportColumn("bridge", "Bridge", 11), ReportColumn("name", "Rule or source", 24), ReportColumn("file", "File", 24),
+                ReportColumn("type", "Type", 16), ReportColumn("currency", "Currency", 10), ReportColumn("line", "Line", 18),
+                ReportColumn("meaning", "Meaning", 29),
                 ReportColumn("effect", "Effect", 11), ReportColumn("count", "Rows", 12), ReportColumn("amount", "Amount", 22),
             ], rows: business + receiver)
     }
@@ -124,8 +129,8 @@ struct ReportTable: Sendable {
         ReportTable(
             "rules", "Rules",
             [
-                ReportColumn("rule", "Rule", 30), ReportColumn("owner", "Owner", 18), ReportColumn("sha256", "SHA-256 of the text", 68),
-                ReportColumn("text", "Text", 60), ReportColumn("sql", "SQL that was run", 70),
+                ReportColumn("rule", "Rule", 26), ReportColumn("owner", "Owner", 14), ReportColumn("sha256", "SHA-256 of the text", 34),
+                ReportColumn("text", "Text", 56), ReportColumn("sql", "SQL that was run", 56),
             ],
             rows: report.rules.map { [.text($0.name), .text($0.owner), .text($0.hash), .text($0.text), .text($0.sql)] })
     }
@@ -133,8 +138,8 @@ struct ReportTable: Sendable {
     static func sources(_ report: ReconciliationReport) -> ReportTable {
         ReportTable(
             "sources", "Sources",
-            [ReportColumn("source", "Source", 30), ReportColumn("rows", "Rows read", 14), ReportColumn("logic", "What was asked", 90)],
-            rows: report.sources.map { [.text($0.name), .count($0.rows), .text($0.logic)] })
+            [ReportColumn("source", "Source", 30), ReportColumn("logic", "What was asked", 80), ReportColumn("rows", "Rows read", 14)],
+            rows: report.sources.map { [.text($0.name), .text($0.logic), .count($0.rows)] })
     }
 
     static func currency(_ currency: String?) -> ReportCell { currency.map { .text($0) } ?? .empty }

@@ -39,8 +39,7 @@ struct ReportText {
             "TALLYPOST RECONCILIATION  \(kind)  \(report.period.label) \(report.period.zone)  r\(revision)  "
                 + report.status.rawValue.uppercased() + (report.isProvisional ? "  PROVISIONAL" : ""))
         add("asof \(report.asOf.iso8601)  run \(report.run)  rules \(RulesHash.short(report))  \(report.database)")
-        add(VerdictText(report).sentence)
-        for reason in report.incompleteBecause { add("INCOMPLETE: \(reason)") }
+        for sentence in VerdictText(report).sentences { add(sentence) }
     }
 
     private mutating func addRollForward() {
@@ -75,7 +74,7 @@ struct ReportText {
                 || parts.contains { $0.lines[index].tally.map { !$0.isZero } ?? false }
                 || (first[index].name == "check" && parts.contains { $0.lines[index].tally != nil })
         }
-        let labels = shown.map { "\(first[$0].effect.sign) \(first[$0].title)" }
+        let labels = shown.map { first[$0].effect.sign.isEmpty ? "    \(first[$0].title)" : "\(first[$0].effect.sign) \(first[$0].title)" }
         let labelWidth = max(32, labels.map(\.count).max() ?? 0)
         var rest = parts.map { part in
             let currency = part.currency
@@ -89,8 +88,10 @@ struct ReportText {
             return Self.column(counts, least: 9) + (currency == nil ? [] : Self.column(amounts, least: 15))
         }
         add("")
+        // A long title has a line to itself.
+        if title.count > labelWidth { add(title) }
         while !rest.isEmpty {
-            var columns = [Self.left([String(title.prefix(labelWidth))] + labels, labelWidth)]
+            var columns = [Self.left([title.count > labelWidth ? "" : title] + labels, labelWidth)]
             var width = labelWidth
             repeat {
                 let next = rest.removeFirst()
@@ -137,7 +138,7 @@ struct ReportText {
         add("BREAKS \(counting.count)" + (changes.isEmpty ? "" : "  (" + changes.joined(separator: ", ") + ")"))
         for item in counting.prefix(Self.listedBreaks) { add(item) }
         let rest = max(0, counting.count - Self.listedBreaks) + report.breaksNotListed
-        if rest > 0 { add("… and \(Wording.count(rest, "more")): see the CSV or the workbook".replacing("mores", with: "more")) }
+        if rest > 0 { add("… and \(Wording.count(rest, "more", "more")): see the CSV or the workbook") }
     }
 
     private mutating func add(_ item: Break) {

@@ -18,7 +18,7 @@ struct VerdictText {
     }
 
     /// The whole of it, in sentences.
-    var sentence: String { ([headline] + facts).joined(separator: " ") }
+    var sentences: [String] { [headline] + report.incompleteBecause.map { "Not complete: \($0)" } + facts }
 
     /// What, how much, since when, whose: a sentence each, as far as there is something to say.
     var facts: [String] {
@@ -29,27 +29,23 @@ struct VerdictText {
         }
         var facts = [what(counting)]
         let money = report.moneyInWords(counting)
+        facts.append(money.map { "The money in question is \($0)." } ?? "No amount of money is named with them.")
         let severe = counting.count { $0.finding.severity == .critical }
-        if let money {
-            facts.append("The money in question is \(money)" + (severe > 0 ? "; \(severe) of them \(severe == 1 ? "is" : "are") critical." : "."))
-        } else {
-            facts.append("No amount of money is named with them.")
-        }
+        if severe > 0 { facts.append("\(Wording.count(severe, "break is", "breaks are")) critical: money is wrong, or may be.") }
         if let oldest = counting.compactMap(\.finding.since).min() {
             facts.append("The oldest dates from \(Wording.time(oldest)), \(Wording.age(report.asOf - oldest)) before this report.")
         }
         facts.append(whose(counting))
         let acknowledged = counting.count { $0.state == .acknowledged }
-        if acknowledged > 0 { facts.append("\(acknowledged) of them \(acknowledged == 1 ? "is" : "are") known and acknowledged.") }
+        if acknowledged > 0 { facts.append("\(Wording.count(acknowledged, "break is", "breaks are")) known and acknowledged.") }
         return facts
     }
 
     private func what(_ counting: [Break]) -> String {
-        let byClass = Dictionary(grouping: counting, by: \.finding.kind).map { ($0.key, $0.value.count) }
-            .sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+        let byClass = BreakGroup.groups(counting, report).map { ($0.kind, $0.breaks.count) }
         let named = byClass.prefix(4).map { "\($0.0.title.prefix(1).lowercased() + $0.0.title.dropFirst()) (\($0.1))" }
         let others = byClass.dropFirst(4).map(\.1).reduce(0, +)
-        return "What is wrong: " + named.joined(separator: "; ") + (others > 0 ? "; and \(Wording.count(others, "other"))" : "") + "."
+        return "What is wrong: " + named.joined(separator: "; ") + (others > 0 ? "; and \(Wording.count(others, "more", "more"))" : "") + "."
     }
 
     private func whose(_ counting: [Break]) -> String {
@@ -57,6 +53,6 @@ struct VerdictText {
         let named = owners.filter { !$0.0.isEmpty }.map { "\($0.0) (\($0.1))" }
         let nobody = owners.first { $0.0.isEmpty }?.1 ?? 0
         if named.isEmpty { return "Nobody is named as their owner yet." }
-        return "They belong to \(Wording.list(named))" + (nobody > 0 ? "; \(nobody) \(nobody == 1 ? "has" : "have") no owner." : ".")
+        return "Whose they are: \(Wording.list(named))" + (nobody > 0 ? "; \(nobody) \(nobody == 1 ? "has" : "have") no owner." : ".")
     }
 }

@@ -6,7 +6,7 @@ import TallypostCore
 @safe final class Workbook {
     /// How a cell looks.
     enum Style: Hashable {
-        case plain, heading, title, note, wrapped, time, count, textNumber
+        case plain, heading, numberHeading, title, note, wrapped, time, count, textNumber
         case amount(digits: Int)
     }
 
@@ -79,6 +79,12 @@ import TallypostCore
         return bytes
     }
 
+    /// Lines that a text takes in a column of that width.
+    static func lines(_ text: String, width: Double) -> Int {
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        return lines.map { max(1, Int((Double($0.count) * 1.1 / width).rounded(.up))) }.reduce(0, +)
+    }
+
     fileprivate func note(_ error: lxw_error) { if error != LXW_NO_ERROR, fault == LXW_NO_ERROR { fault = error } }
 
     fileprivate func format(_ style: Style) -> UnsafeMutablePointer<lxw_format>? {
@@ -87,11 +93,11 @@ import TallypostCore
         unsafe format_set_align(format, UInt8(LXW_ALIGN_VERTICAL_TOP.rawValue))
         switch style {
         case .plain: break
-        case .heading:
+        case .heading, .numberHeading:
+            if style == .numberHeading { unsafe format_set_align(format, UInt8(LXW_ALIGN_RIGHT.rawValue)) }
             unsafe format_set_bold(format)
             unsafe format_set_bg_color(format, 0xE8EDF3)
             unsafe format_set_bottom(format, UInt8(LXW_BORDER_THIN.rawValue))
-            unsafe format_set_text_wrap(format)
         case .title:
             unsafe format_set_bold(format)
             unsafe format_set_font_size(format, 14)
@@ -120,7 +126,7 @@ import TallypostCore
         }
 
         /// Widths in characters; A4 on its side, as wide as the page.
-        func setUp(widths: [Double], headingRow: Int?, footer: String) {
+        func setUp(widths: [Double], headingRow: Int?, printed: Int? = nil, footer: String) {
             for (column, width) in widths.enumerated() {
                 workbook.note(unsafe worksheet_set_column(sheet, lxw_col_t(column), lxw_col_t(column), width, nil))
             }
@@ -132,8 +138,25 @@ import TallypostCore
             let safe = footer.replacing("&", with: "&&").prefix(120)
             workbook.note(unsafe worksheet_set_footer(sheet, "&L\(safe)&C&A&RPage &P of &N"))
             guard let headingRow else { return }
+            if let printed {
+                let lastRow = lxw_row_t(Workbook.mostRows - 1)
+                workbook.note(unsafe worksheet_print_area(sheet, 0, 0, lastRow, lxw_col_t(printed - 1)))
+            }
             workbook.note(unsafe worksheet_repeat_rows(sheet, lxw_row_t(headingRow), lxw_row_t(headingRow)))
             unsafe worksheet_freeze_panes(sheet, lxw_row_t(headingRow + 1), 0)
+        }
+
+        /// As high as its longest cell needs it: programs differ in whether they see to that. Before the row's cells are written.
+        func setHeight(row: Int, lines: Int, points: Double = 15) {
+            workbook.note(unsafe worksheet_set_row(sheet, lxw_row_t(row), min(points * Double(lines), 400), nil))
+        }
+
+        /// A sentence over several columns.
+        func write(_ text: String, row: Int, across columns: Int, characters: Double) {
+            setHeight(row: row, lines: Workbook.lines(text, width: characters))
+            let format = unsafe workbook.format(.wrapped)
+            workbook.note(unsafe worksheet_merge_range(sheet, lxw_row_t(row), 0, lxw_row_t(row), lxw_col_t(columns - 1), "", format))
+            write(text, row: row, column: 0, .wrapped)
         }
 
         func setFilter(lastRow: Int, columns: Int) {
