@@ -122,8 +122,10 @@ extension FindingClass {
         case .slaBreach: "Nothing is lost. Look at why it was late: the receiver, the route's rate, a paused route."
         case .failed: "Read the last error, mend the cause, then retry the task or cancel it with a reason."
         case .orphan: "Find out who wrote the task. If money has moved, consider a refund; if not, cancel the task."
-        case .missing: "Nobody was told to do this. Propose the missing tasks with: tallypost backfill --rule with this rule's name."
-        case .duplicate: "Cancel the copies that are not sent yet. If two were completed, ask the receiver whether it was done twice."
+        case .missing:
+            "Nobody was told to do this. Propose the missing tasks with: tallypost backfill --rule with this rule's name."
+        case .duplicate:
+            "Cancel the copies that are not sent yet. If two were completed, ask the receiver whether it was done twice."
         case .amountMismatch: "Do not settle. Compare the two records, and correct the one that is wrong at its source."
         case .currencyMismatch: "Do not settle. One of the two records names the wrong currency; correct it at its source."
         case .statusMismatch: "See why the task has not reached the expected status; retry it or cancel it with a reason."

@@ -7,8 +7,10 @@ import Testing
 struct CSVTests {
     @Test(
         arguments: [
-            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"), ("+1", "'+1"), ("-1", "'-1"), ("@SUM(A1)", "'@SUM(A1)"), ("\tx", "'\tx"),
-            ("\rx", "'\rx"), ("'x", "''x"), ("12345678901234567890", "'12345678901234567890"), ("00123", "'00123"), ("1E5", "'1E5"),
+            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"), ("+1", "'+1"), ("-1", "'-1"), ("@SUM(A1)", "'@SUM(A1)"),
+            ("\tx", "'\tx"),
+            ("\rx", "'\rx"), ("'x", "''x"), ("12345678901234567890", "'12345678901234567890"), ("00123", "'00123"),
+            ("1E5", "'1E5"),
             ("2026-11-19", "'2026-11-19"), ("1/2", "'1/2"), ("o_1", "o_1"), ("123", "123"), ("", ""), ("a=b", "a=b"),
         ])
     func `text that a spreadsheet would take for something else gets an apostrophe`(text: String, field: String) {
@@ -58,7 +60,8 @@ struct CSVTests {
         let table = ReportTable.breaks(SampleReport.breaks())
         let task = try #require(table.index("task"))
         #expect(table.row(0)[task] == .text("T-40033"))
-        let name = ReportName(environment: "../prod", types: ["a/b\n"], label: "2026-11-01..2026-11-15", zone: "Europe/London", revision: 2)
+        let name = ReportName(
+            environment: "../prod", types: ["a/b\n"], label: "2026-11-01..2026-11-15", zone: "Europe/London", revision: 2)
         #expect(name.stem == "tallypost-recon_..-prod_a-b-_2026-11-01..2026-11-15_Europe-London_r2")
         #expect(name.superseded?.hasSuffix("_r1") == true)
     }

@@ -7,7 +7,9 @@ import Testing
 struct DocumentTests {
     @Test func `the page escapes what others wrote, and needs nothing from elsewhere`() {
         let page = ReportDocuments(SampleReport.hostile(), environment: "<b>", revision: 1).html()
-        for forbidden in ["<script", "<img", "<b>", "onerror=alert(1)>", "\u{202E}", "\u{0}", "\u{7}", " style=\"", "<link", "url("] {
+        for forbidden in [
+            "<script", "<img", "<b>", "onerror=alert(1)>", "\u{202E}", "\u{0}", "\u{7}", " style=\"", "<link", "url(",
+        ] {
             #expect(!page.contains(forbidden), "\(forbidden.debugDescription)")
         }
         #expect(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"))
@@ -28,7 +30,9 @@ struct DocumentTests {
 
     @Test func `an empty report says so in words, and charts take no point, one and sixty`() {
         let page = ReportDocuments(SampleReport.empty(), environment: "prod", revision: 1).html()
-        for sentence in ["No task was open, came or went", "No rule compares", "No ledger", "No task is open.", "There is no break"] {
+        for sentence in [
+            "No task was open, came or went", "No rule compares", "No ledger", "No task is open.", "There is no break",
+        ] {
             #expect(page.contains(sentence), "\(sentence)")
         }
         for count in [0, 1, 60] {
@@ -67,7 +71,8 @@ struct DocumentTests {
         #expect(tree["rollForward"]?.elements?.last?["closing"]?["amountMinor"] == .null)
     }
 
-    @Test func `the terminal's page stays in 120 columns, puts many currencies below each other and shows no control character`() {
+    @Test func `the terminal's page stays in 120 columns, puts many currencies below each other and shows no control character`()
+    {
         var report = SampleReport.clean()
         let line = report.rollForward[0]
         report.rollForward = ["AUD", "CAD", "CHF", "EUR", "GBP", "USD"].map { currency in

@@ -14,7 +14,8 @@ extension SampleReport {
         var report = breaks()
         report.breaks = hostileTexts.enumerated().map { index, text in
             var item = item(
-                FindingClass.allCases[index % FindingClass.allCases.count], .high, text, index % 3 == 0 ? .max : index % 3 == 1 ? .min : -1,
+                FindingClass.allCases[index % FindingClass.allCases.count], .high, text,
+                index % 3 == 0 ? .max : index % 3 == 1 ? .min : -1,
                 ["GBP", "JPY", "KWD"][index % 3], hours: Int64(index), owner: text, .new, text, type: text)
             item.finding.idempotencyKey = text
             (item.by, item.reason) = (text, text)

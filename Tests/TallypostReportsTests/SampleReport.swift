@@ -56,7 +56,9 @@ enum SampleReport {
             ageing("charge", "GBP", [(18, 190_250), (5, 58_000), (0, 0), (2, 21_000), (0, 0), (0, 0), (0, 0), (1, 10_000)]),
             ageing("charge", "JPY", [(4, 12_600), (2, 12_000)]), ageing("send-receipt", nil, [(1, 0)]),
         ]
-        for (currency, tally) in [("GBP", Tally(count: 8_214, amount: 61_237_710)), ("JPY", Tally(count: 902, amount: 4_410_300))] {
+        for (currency, tally) in [
+            ("GBP", Tally(count: 8_214, amount: 61_237_710)), ("JPY", Tally(count: 902, amount: 4_410_300)),
+        ] {
             var bridge = BusinessBridge(rule: "paid-order-has-charge", type: "charge", currency: currency)
             (bridge.expected, bridge.tasks) = (tally, tally)
             report.businessBridges.append(bridge)
@@ -93,22 +95,38 @@ enum SampleReport {
         report.receiverBridges[0].theirs = Tally(count: 8_231, amount: 61_366_910)
         report.rollForward[0].late = Tally(count: 3, amount: 4_100)
         report.breaks = [
-            item(.doneTwice, .critical, "order-8812", 6_000, "GBP", hours: 16, owner: "payments", .new, "The ledger has ch_1N and ch_2P for one key."),
-            item(.theyHaveWeDont, .critical, "order-9001", 9_900, "GBP", hours: 20, owner: "payments", .new, "The ledger has ch_77 of 2026-11-19; the task is failed."),
-            item(.weSayDoneTheyDont, .critical, "order-7710", 4_500, "GBP", hours: 26, owner: "payments", .persisting, "Completed 2026-11-18T22:10:04.120Z; not in payouts-2026-11-19.csv."),
-            item(.amountMismatch, .critical, "order-8004", 4_500, "GBP", hours: 12, owner: "finance-ops", .new, "Task 145.00 GBP, order 100.00 GBP."),
-            item(.missing, .high, "order-8890", 4_900, "GBP", hours: 9, owner: "finance-ops", .new, "Paid 2026-11-19T15:02:11.000Z, no charge."),
-            item(.missing, .high, "order-8891", 5_000, "GBP", hours: 9, owner: "finance-ops", .new, "Paid 2026-11-19T15:02:12.000Z, no charge."),
-            item(.failed, .high, "order-3310", 12_400, "JPY", hours: 190, owner: "payments", .persisting, "Failed after 8 attempts: 503 Service Unavailable."),
+            item(
+                .doneTwice, .critical, "order-8812", 6_000, "GBP", hours: 16, owner: "payments", .new,
+                "The ledger has ch_1N and ch_2P for one key."),
+            item(
+                .theyHaveWeDont, .critical, "order-9001", 9_900, "GBP", hours: 20, owner: "payments", .new,
+                "The ledger has ch_77 of 2026-11-19; the task is failed."),
+            item(
+                .weSayDoneTheyDont, .critical, "order-7710", 4_500, "GBP", hours: 26, owner: "payments", .persisting,
+                "Completed 2026-11-18T22:10:04.120Z; not in payouts-2026-11-19.csv."),
+            item(
+                .amountMismatch, .critical, "order-8004", 4_500, "GBP", hours: 12, owner: "finance-ops", .new,
+                "Task 145.00 GBP, order 100.00 GBP."),
+            item(
+                .missing, .high, "order-8890", 4_900, "GBP", hours: 9, owner: "finance-ops", .new,
+                "Paid 2026-11-19T15:02:11.000Z, no charge."),
+            item(
+                .missing, .high, "order-8891", 5_000, "GBP", hours: 9, owner: "finance-ops", .new,
+                "Paid 2026-11-19T15:02:12.000Z, no charge."),
+            item(
+                .failed, .high, "order-3310", 12_400, "JPY", hours: 190, owner: "payments", .persisting,
+                "Failed after 8 attempts: 503 Service Unavailable."),
             item(.slaBreach, .medium, "order-8120", nil, nil, hours: 14, owner: "", .changed, "Took 42 min; agreed are 5 min."),
         ]
         report.breaks[6].state = .acknowledged
         report.breaks[6].by = "Anna Weber"
         report.breaks[6].reason = "The bank in Tokyo mends its gateway, ticket OPS-417"
         report.breaks[6].until = Timestamp(microseconds: asOf.microseconds + 48 * hour)
-        var cleared = item(.stalePending, .high, "order-8700", 2_100, "GBP", hours: 30, owner: "ops", .cleared, "Due 2026-11-18T18:15:00.000Z.")
+        var cleared = item(
+            .stalePending, .high, "order-8700", 2_100, "GBP", hours: 30, owner: "ops", .cleared, "Due 2026-11-18T18:15:00.000Z.")
         cleared.state = .cleared
-        var resolved = item(.duplicate, .high, "order-8701", 3_300, "GBP", hours: 44, owner: "payments", .cleared, "2 tasks, 1 expected.")
+        var resolved = item(
+            .duplicate, .high, "order-8701", 3_300, "GBP", hours: 44, owner: "payments", .cleared, "2 tasks, 1 expected.")
         (resolved.state, resolved.by, resolved.reason) = (.resolved, "Tom Reed", "the copy was cancelled before it was sent")
         report.breaks += [cleared, resolved]
         return report
@@ -120,25 +138,31 @@ enum SampleReport {
         report.isProvisional = true
         report.incompleteBecause = [
             "The balance of charge in GBP moved by 1 task and 45.00, and nothing says why.",
-            "The ledger stripe has 2 quarantined rows.", "The rule refund-has-task could not be run: statement timeout after 30 s.",
+            "The ledger stripe has 2 quarantined rows.",
+            "The rule refund-has-task could not be run: statement timeout after 30 s.",
         ]
         report.rollForward[0].unexplained = Tally(count: -1, amount: -4_500)
         report.rollForward[0].residual = Tally(count: -1, amount: -4_500)
         report.rollForward[0].live = report.rollForward[0].closing
         report.breaks.insert(
-            item(.unexplainedChange, .critical, "order-6001", -4_500, "GBP", hours: 3, owner: "", .new, "Row 17 is gone: charge, 45.00 GBP, pending."), at: 0)
+            item(
+                .unexplainedChange, .critical, "order-6001", -4_500, "GBP", hours: 3, owner: "", .new,
+                "Row 17 is gone: charge, 45.00 GBP, pending."), at: 0)
         return report
     }
 
     static func item(
-        _ kind: FindingClass, _ severity: Severity, _ subject: String, _ amount: Int64?, _ currency: String?, hours: Int64, owner: String,
+        _ kind: FindingClass, _ severity: Severity, _ subject: String, _ amount: Int64?, _ currency: String?, hours: Int64,
+        owner: String,
         _ change: BreakChange, _ detail: String, type: String = "charge"
     ) -> Break {
         let rules: [FindingClass] = [.missing, .amountMismatch, .duplicate, .orphan]
         return Break(
             finding: TallypostReconciliation.Finding(
-                kind: kind, severity: severity, rule: rules.contains(kind) ? "paid-order-has-charge" : nil, owner: owner, type: type,
-                key: subject, subject: subject, idempotencyKey: "\(type)-\(subject)", taskID: kind == .missing ? nil : 40_017 + hours,
+                kind: kind, severity: severity, rule: rules.contains(kind) ? "paid-order-has-charge" : nil, owner: owner,
+                type: type,
+                key: subject, subject: subject, idempotencyKey: "\(type)-\(subject)",
+                taskID: kind == .missing ? nil : 40_017 + hours,
                 amountMinor: amount, currency: currency, since: ago(hours: hours), detail: detail),
             state: .open, change: change, firstSeen: ago(hours: max(1, hours - 1)), lastSeen: asOf)
     }

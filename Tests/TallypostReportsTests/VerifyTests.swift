@@ -7,19 +7,23 @@ import Testing
 struct VerifyTests {
     /// The key of RFC 8032, section 7.1, test 1, as openssl writes it.
     private static let seed: [UInt8] = [
-        0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32,
+        0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69,
+        0x7b, 0x32,
         0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
     ]
 
     private static func pem(_ seed: [UInt8]) -> String {
-        let der: [UInt8] = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20] + seed
+        let der: [UInt8] =
+            [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20] + seed
         return "-----BEGIN PRIVATE KEY-----\n\(Base64.encode(der))\n-----END PRIVATE KEY-----\n"
     }
 
     private static func signer() throws -> ReportSigner { try ReportSigner(pem: pem(seed)) }
 
     /// A signed report with both names under it.
-    private func made(in directory: String, previous: ReportManifest.Previous? = nil, revision: Int = 1) throws -> (path: String, sha256: String) {
+    private func made(in directory: String, previous: ReportManifest.Previous? = nil, revision: Int = 1) throws -> (
+        path: String, sha256: String
+    ) {
         let documents = ReportDocuments(SampleReport.breaks(), environment: "prod", revision: revision)
         let files = try documents.files()
         let signer = try Self.signer()
@@ -33,7 +37,9 @@ struct VerifyTests {
         return (path, manifest.sha256)
     }
 
-    private func difference(_ path: String, keys: [ReportPublicKey] = [], previous: String? = nil) throws -> ReportVerifier.Difference? {
+    private func difference(_ path: String, keys: [ReportPublicKey] = [], previous: String? = nil) throws -> ReportVerifier
+        .Difference?
+    {
         do {
             _ = try ReportVerifier(manifest: path, keys: keys, previous: previous).verify()
             return nil
@@ -43,7 +49,8 @@ struct VerifyTests {
     @Test func `the signer is the one of RFC 8032`() throws {
         let signer = try Self.signer()
         #expect(Digest.hex(signer.publicKey.raw) == "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
-        #expect(Digest.hex(try signer.sign([])).hasPrefix("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb88215"))
+        #expect(
+            Digest.hex(try signer.sign([])).hasPrefix("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb88215"))
         #expect(throws: ReportFailure.self) { try ReportSigner(pem: "-----BEGIN ENCRYPTED PRIVATE KEY-----\n") }
         #expect(throws: ReportFailure.self) { try ReportSigner(pem: "nonsense") }
     }

@@ -45,13 +45,15 @@ struct FlowChart {
         let created = shown.map(\.created).reduce(0, +)
         let settled = shown.map { $0.completed + $0.cancelled }.reduce(0, +)
         let columns = shown.map { day in
-            ColumnChart.Column(label: String(day.day.suffix(5)), bars: [[Double(day.created)], [Double(day.completed), Double(day.cancelled)]])
+            ColumnChart.Column(
+                label: String(day.day.suffix(5)), bars: [[Double(day.created)], [Double(day.completed), Double(day.cancelled)]])
         }
         ColumnChart(
             title: "Created and settled tasks by day",
             note: "From \(shown.first?.day ?? "") to \(shown.last?.day ?? "")"
                 + (days.count > shown.count ? ", the last \(shown.count) of \(days.count) days" : ""),
-            words: "\(Wording.count(created, "task")) created and \(Wording.count(settled, "task")) settled in \(Wording.count(shown.count, "day")).",
+            words:
+                "\(Wording.count(created, "task")) created and \(Wording.count(settled, "task")) settled in \(Wording.count(shown.count, "day")).",
             legend: [("fa", "created"), ("fb", "completed"), ("f0", "cancelled")], styles: [["fa"], ["fb", "f0"]],
             columns: Array(columns)
         ).write(&html)
@@ -67,7 +69,8 @@ struct HistoryChart {
         let shown = runs.suffix(62)
         let columns = shown.map { run in
             ColumnChart.Column(
-                label: shown.count > 1 && daySpan(shown) ? String(run.asOf.iso8601.dropFirst(5).prefix(5)) : Wording.minute(run.asOf).suffix(5).description,
+                label: shown.count > 1 && daySpan(shown)
+                    ? String(run.asOf.iso8601.dropFirst(5).prefix(5)) : Wording.minute(run.asOf).suffix(5).description,
                 bars: [Severity.allCases.map { Double(run.bySeverity[$0] ?? 0) }])
         }
         let last = shown.last.map { run in
@@ -143,11 +146,14 @@ struct ColumnChart {
                 for (part, value) in bar.enumerated() where value > 0 {
                     let tall = max(value / scale * height, 1)
                     y -= tall
-                    Chart.bar(x: start + barWidth * Double(number), y: y, width: max(barWidth - 1, 1), height: tall, styles[number][part], &html)
+                    Chart.bar(
+                        x: start + barWidth * Double(number), y: y, width: max(barWidth - 1, 1), height: tall,
+                        styles[number][part], &html)
                 }
             }
             guard index % every == 0 else { continue }
-            Chart.text(column.label, x: left + room * (Double(index) + 0.5), y: top + height + 17, anchor: "middle", quiet: true, &html)
+            Chart.text(
+                column.label, x: left + room * (Double(index) + 0.5), y: top + height + 17, anchor: "middle", quiet: true, &html)
         }
     }
 

@@ -25,11 +25,17 @@ extension HTMLReport {
             }
         }
         html.element(
-            "p", [("class", "soft")], "Money in question: amounts without their sign, by currency. Acknowledged breaks are counted too.")
+            "p", [("class", "soft")],
+            "Money in question: amounts without their sign, by currency. Acknowledged breaks are counted too.")
         if report.breaksNotListed > 0 {
-            html.element("p", [], "\(Wording.count(report.breaksNotListed, "further break")) of this run \(report.breaksNotListed == 1 ? "is" : "are") not in these documents.")
+            html.element(
+                "p", [],
+                "\(Wording.count(report.breaksNotListed, "further break")) of this run \(report.breaksNotListed == 1 ? "is" : "are") not in these documents."
+            )
         }
-        let changes = BreakChange.allCases.map { change in (change, report.breaks.count { $0.change == change }) }.filter { $0.1 > 0 }
+        let changes = BreakChange.allCases.map { change in (change, report.breaks.count { $0.change == change }) }.filter {
+            $0.1 > 0
+        }
         guard !changes.isEmpty else { return }
         html.element(
             "p", [], "Against the run before: " + changes.map { "\(grouped($0.1)) \($0.0.title)" }.joined(separator: ", ") + ".")
@@ -79,7 +85,8 @@ extension HTMLReport {
             if listed.count < group.breaks.count {
                 html.element(
                     "p", [("class", "soft")],
-                    "\(grouped(group.breaks.count - listed.count)) more of these are in \(documents.name.stem)_breaks.csv and in the workbook.")
+                    "\(grouped(group.breaks.count - listed.count)) more of these are in \(documents.name.stem)_breaks.csv and in the workbook."
+                )
             }
         }
         guard all > Self.listedBreaks else { return }
@@ -112,7 +119,8 @@ extension HTMLReport {
         }
         if breaks.count > Self.listedBreaks {
             html.element(
-                "p", [("class", "soft")], "\(grouped(breaks.count - Self.listedBreaks)) more are in \(documents.name.stem)_breaks.csv.")
+                "p", [("class", "soft")],
+                "\(grouped(breaks.count - Self.listedBreaks)) more are in \(documents.name.stem)_breaks.csv.")
         }
     }
 
@@ -208,7 +216,9 @@ extension HTMLReport {
             }
             html.content(" · rule ")
             if report.rules.contains(where: { $0.name == item.finding.rule }) {
-                html.element("a", [("href", "#" + HTMLWriter.anchor("rule", item.finding.rule))]) { $0.foreign(item.finding.rule) }
+                html.element("a", [("href", "#" + HTMLWriter.anchor("rule", item.finding.rule))]) {
+                    $0.foreign(item.finding.rule)
+                }
             } else {
                 html.foreign(item.finding.rule)
             }

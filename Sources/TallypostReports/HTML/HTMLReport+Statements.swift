@@ -35,7 +35,8 @@ extension HTMLReport {
 
     func writeReceiver(_ html: inout HTMLWriter) {
         guard !report.receiverBridges.isEmpty else {
-            return html.element("p", [], "No ledger of a receiver was imported for this period: what receivers did is not checked.")
+            return html.element(
+                "p", [], "No ledger of a receiver was imported for this period: what receivers did is not checked.")
         }
         html.element(
             "p", [("class", "soft")],
@@ -70,8 +71,12 @@ extension HTMLReport {
             html.element("tr") { html in
                 html.element("th", [("scope", "col")], "")
                 for currency in currencies {
-                    html.element("th", [("scope", "col"), ("class", "n")], currencies.count > 1 ? "\(unit) \(currency ?? "no money")" : unit)
-                    if let currency { html.element("th", [("scope", "col"), ("class", "n")]) { $0.foreign("Amount \(currency)") } }
+                    html.element(
+                        "th", [("scope", "col"), ("class", "n")],
+                        currencies.count > 1 ? "\(unit) \(currency ?? "no money")" : unit)
+                    if let currency {
+                        html.element("th", [("scope", "col"), ("class", "n")]) { $0.foreign("Amount \(currency)") }
+                    }
                 }
             }
         }
@@ -90,7 +95,9 @@ extension HTMLReport {
     private func write(_ cells: [(currency: String?, line: ReportLine)], _ html: inout HTMLWriter) {
         let line = cells[0].line
         let isWrongUnlessZero = line.name == "residual" || line.name == "check" || line.name == "unexplained"
-        let kind = line.effect == .result || line.name == "residual" ? "sum" : line.effect == .includes || line.effect == .check ? "aside" : ""
+        let kind =
+            line.effect == .result || line.name == "residual"
+            ? "sum" : line.effect == .includes || line.effect == .check ? "aside" : ""
         html.element("tr", kind.isEmpty ? [] : [("class", kind)]) { html in
             html.element("th", [("scope", "row")], line.effect.sign.isEmpty ? line.title : "\(line.effect.sign) \(line.title)")
             for (currency, line) in cells {
@@ -153,7 +160,9 @@ extension HTMLReport {
                     html.element("th", [("scope", "col")], "Age")
                     for line in lines {
                         html.element("th", [("scope", "col"), ("class", "n")]) { $0.foreign("\(line.series.type), tasks") }
-                        if let currency = line.series.currency { html.element("th", [("scope", "col"), ("class", "n")]) { $0.foreign(currency) } }
+                        if let currency = line.series.currency {
+                            html.element("th", [("scope", "col"), ("class", "n")]) { $0.foreign(currency) }
+                        }
                     }
                 }
             }
@@ -172,7 +181,9 @@ extension HTMLReport {
             html.element("th", [("scope", "row")], name)
             for (currency, tally) in cells {
                 html.element("td", [("class", "n")], AmountText.grouped(Int128(tally.count), digits: 0))
-                if currency != nil { html.element("td", [("class", "n")]) { Self.number(report.grouped(tally.amount, currency), nil, &$0) } }
+                if currency != nil {
+                    html.element("td", [("class", "n")]) { Self.number(report.grouped(tally.amount, currency), nil, &$0) }
+                }
             }
         }
     }

@@ -26,7 +26,9 @@ struct HTMLReport {
         html.raw(
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src \(style); base-uri 'none'; form-action 'none'\">"
         )
-        html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"referrer\" content=\"no-referrer\">")
+        html.raw(
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"referrer\" content=\"no-referrer\">"
+        )
         html.element("title", [], documents.name.stem)
         html.raw("<style>\(HTMLStyle.sheet)</style></head>\n<body><main>")
         writeCover(&html)
@@ -162,7 +164,8 @@ struct HTMLReport {
     }
 
     private func writeSignOff(_ html: inout HTMLWriter) {
-        html.element("p", [], "Who prepared this report and who reviewed it are two people. Their names bind the manifest's hash.")
+        html.element(
+            "p", [], "Who prepared this report and who reviewed it are two people. Their names bind the manifest's hash.")
         html.element("table", [("class", "sign")]) { html in
             Self.head(["Role", "Name", "Date", "Signature"], &html)
             html.element("tbody") { html in

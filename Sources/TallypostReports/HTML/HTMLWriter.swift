@@ -44,7 +44,8 @@ struct HTMLWriter {
             default:
                 // Control characters are no HTML; those that turn the direction of writing round can make a text lie.
                 switch scalar.value {
-                case 0..<0x20, 0x7F..<0xA0, 0x200E...0x200F, 0x202A...0x202E, 0x2066...0x2069, 0xFDD0...0xFDEF: escaped += "\u{FFFD}"
+                case 0..<0x20, 0x7F..<0xA0, 0x200E...0x200F, 0x202A...0x202E, 0x2066...0x2069, 0xFDD0...0xFDEF:
+                    escaped += "\u{FFFD}"
                 default: escaped.unicodeScalars.append(scalar)
                 }
             }

@@ -31,7 +31,9 @@ struct FileAddition {
             if let count, fields[count].isEmpty { continue }
             var tally = Tally(count: 1, amount: 0)
             if let count {
-                guard let number = Int64(fields[count]) else { throw fault("row \(rows), count", "a whole number", fields[count]) }
+                guard let number = Int64(fields[count]) else {
+                    throw fault("row \(rows), count", "a whole number", fields[count])
+                }
                 tally.count = number
             }
             let code = Self.unguarded(fields[currency])

@@ -35,7 +35,8 @@ package enum ReportDirectory {
         try write(file.bytes, to: temporary)
         defer { _ = unsafe unlink(temporary) }
         guard unsafe link(temporary, "\(directory)/\(file.name)") == 0 else {
-            throw errno == EEXIST ? ReportFailure("\(file.name) is there already") : failure("cannot write", "\(directory)/\(file.name)")
+            throw errno == EEXIST
+                ? ReportFailure("\(file.name) is there already") : failure("cannot write", "\(directory)/\(file.name)")
         }
         try sync(directory)
     }
@@ -61,8 +62,16 @@ package enum ReportDirectory {
         var bytes = [UInt8](repeating: 0, count: Int(facts.st_size))
         var filled = 0
         while filled < bytes.count {
-            let count = unsafe bytes.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress?.advanced(by: filled), $0.count - filled) }
-            if count > 0 { filled += count } else if count == 0 { break } else if errno != EINTR { throw failure("cannot read", path) }
+            let count = unsafe bytes.withUnsafeMutableBytes {
+                unsafe Glibc.read(descriptor, $0.baseAddress?.advanced(by: filled), $0.count - filled)
+            }
+            if count > 0 {
+                filled += count
+            } else if count == 0 {
+                break
+            } else if errno != EINTR {
+                throw failure("cannot read", path)
+            }
         }
         return Array(bytes[..<filled])
     }

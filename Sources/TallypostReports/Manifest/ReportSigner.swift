@@ -20,7 +20,8 @@ package struct ReportSigner: Sendable {
         guard der.count >= 48, der[0] == 0x30, Int(der[1]) == der.count - 2,
             Array(der[2..<16]) == mark || (Array(der[2..<16]) == [0x02, 0x01, 0x01] + mark.dropFirst(3))
         else {
-            throw ReportFailure("the signing key is no Ed25519 key", mend: "make one: openssl genpkey -algorithm ed25519 -out KEY")
+            throw ReportFailure(
+                "the signing key is no Ed25519 key", mend: "make one: openssl genpkey -algorithm ed25519 -out KEY")
         }
         seed = Array(der[16..<48])
         guard let raw = Self.publicKey(of: seed), let key = ReportPublicKey(raw: raw) else {
@@ -102,7 +103,9 @@ enum PEMText {
         var body: String?
         for line in text.split(whereSeparator: \.isNewline) {
             let line = line.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-            if line == "-----BEGIN \(label)-----" { body = "" } else if line == "-----END \(label)-----" {
+            if line == "-----BEGIN \(label)-----" {
+                body = ""
+            } else if line == "-----END \(label)-----" {
                 return body.flatMap(Base64.decode)
             } else if let open = body {
                 body = open + line

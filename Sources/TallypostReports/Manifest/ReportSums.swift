@@ -18,7 +18,8 @@ struct ReportSums: Sendable, Equatable {
 
     /// Of a table that has something to add up.
     init?(_ table: ReportTable) {
-        guard let group = table.group.flatMap(table.index), let currency = table.index("currency"), let amount = table.index("amount")
+        guard let group = table.group.flatMap(table.index), let currency = table.index("currency"),
+            let amount = table.index("amount")
         else { return nil }
         let count = table.index("count")
         for index in 0..<table.count {
@@ -50,7 +51,8 @@ struct ReportSums: Sendable, Equatable {
         for (currency, groups) in currencies {
             guard let groups = groups.members else { return nil }
             for (group, sums) in groups {
-                guard let count = sums["count"]?.text.flatMap(Int64.init), let amount = sums["amountMinor"]?.text.flatMap({ Int128($0) })
+                guard let count = sums["count"]?.text.flatMap(Int64.init),
+                    let amount = sums["amountMinor"]?.text.flatMap({ Int128($0) })
                 else { return nil }
                 byCurrency[currency, default: [:]][group] = Tally(count: count, amount: amount)
             }

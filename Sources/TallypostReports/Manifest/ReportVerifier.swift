@@ -120,7 +120,8 @@ package struct ReportVerifier {
         }
         guard tree.canonical == bytes else {
             throw Difference(
-                file: manifestName, what: "spelling", expected: "members sorted, no white space", found: "the same told otherwise")
+                file: manifestName, what: "spelling", expected: "members sorted, no white space", found: "the same told otherwise"
+            )
         }
         return tree
     }
@@ -190,7 +191,8 @@ package struct ReportVerifier {
         let found = Digest.hex(Digest.sha256(bytes))
         guard found == sha256 else {
             throw Difference(
-                file: "\(name)/\(ReportManifest.fileName)", what: "SHA-256 of the previous manifest", expected: sha256, found: found)
+                file: "\(name)/\(ReportManifest.fileName)", what: "SHA-256 of the previous manifest", expected: sha256,
+                found: found)
         }
         summary.isPreviousChecked = true
     }

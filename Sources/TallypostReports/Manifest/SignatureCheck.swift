@@ -30,7 +30,8 @@ struct SignatureCheck {
             return nil
         }
         let known: Set<String> = ["algorithm", "keyID", "publicKey", "manifestSHA256", "signature"]
-        guard let members = file.members, members.tree["algorithm"]?.text == "Ed25519", Set(members.tree.members?.keys.map { $0 } ?? []) == known
+        guard let members = file.members, members.tree["algorithm"]?.text == "Ed25519",
+            Set(members.tree.members?.keys.map { $0 } ?? []) == known
         else { throw difference("content", "an Ed25519 signature with its key", "something else") }
         let found = Digest.hex(Digest.sha256(manifest))
         let named = members.tree["manifestSHA256"]?.text ?? ""
@@ -72,11 +73,14 @@ struct SignOffCheck {
         return signOffs
     }
 
-    private static func folded(_ name: String) -> String { name.split(whereSeparator: \.isWhitespace).joined(separator: " ").lowercased() }
+    private static func folded(_ name: String) -> String {
+        name.split(whereSeparator: \.isWhitespace).joined(separator: " ").lowercased()
+    }
 
     private func verify(_ name: String) throws -> (role: String, by: String) {
         let bytes = try ReportDirectory.read("\(directory)/\(name)") ?? []
-        guard let tree = JSONTree(parsing: bytes), tree.canonical == bytes, let role = tree["role"]?.text, let by = tree["by"]?.text,
+        guard let tree = JSONTree(parsing: bytes), tree.canonical == bytes, let role = tree["role"]?.text,
+            let by = tree["by"]?.text,
             tree["at"]?.text != nil, SignOffFile.name(role: role) == name, tree["note"] != nil
         else { throw difference(name, "content", "role, by, at, note, manifestSHA256", "something else") }
         let plain: Set<String> = ["role", "by", "at", "note", "manifestSHA256"]

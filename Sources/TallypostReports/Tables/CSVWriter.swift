@@ -56,14 +56,16 @@ enum CSVWriter {
         guard text.utf8.contains(where: { (0x30...0x39).contains($0) }) else { return false }
         let isOfNumbers = text.utf8.allSatisfy { byte in
             switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: ","), UInt8(ascii: "/"), UInt8(ascii: "-"),
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: ","), UInt8(ascii: "/"),
+                UInt8(ascii: "-"),
                 UInt8(ascii: ":"), UInt8(ascii: " "), UInt8(ascii: "e"), UInt8(ascii: "E"), UInt8(ascii: "%"):
                 true
             default: false
             }
         }
         guard isOfNumbers else { return false }
-        let isPlain = text.utf8.count <= 15 && text.utf8.allSatisfy { (0x30...0x39).contains($0) } && (!text.hasPrefix("0") || text == "0")
+        let isPlain =
+            text.utf8.count <= 15 && text.utf8.allSatisfy { (0x30...0x39).contains($0) } && (!text.hasPrefix("0") || text == "0")
         return !isPlain
     }
 }

@@ -16,7 +16,8 @@ extension ReportTable {
     /// What a person reads first stands first, and is what is printed.
     private static let breakColumns = [
         ReportColumn("id", "Break", 20), ReportColumn("severity", "Severity", 9), ReportColumn("state", "State", 13),
-        ReportColumn("what", "What is wrong", 30), ReportColumn("subject", "Subject", 20), ReportColumn("currency", "Currency", 9),
+        ReportColumn("what", "What is wrong", 30), ReportColumn("subject", "Subject", 20),
+        ReportColumn("currency", "Currency", 9),
         ReportColumn("amount", "Amount", 16), ReportColumn("since", "Since (UTC)", 19), ReportColumn("owner", "Owner", 14),
         ReportColumn("detail", "Detail", 44), ReportColumn("class", "Class", 20), ReportColumn("type", "Type", 20),
         ReportColumn("idempotency_key", "Idempotency key", 28), ReportColumn("task", "Task", 12),
@@ -34,13 +35,15 @@ extension ReportTable {
         }
         return [
             .text(finding.id), .text(finding.severity.rawValue), .text(item.state.rawValue), .text(finding.kind.title),
-            text(finding.subject), currency(finding.currency), amount, time(finding.since), .text(finding.owner), .text(finding.detail),
+            text(finding.subject), currency(finding.currency), amount, time(finding.since), .text(finding.owner),
+            .text(finding.detail),
             .text(finding.kind.rawValue), .text(finding.type), text(finding.idempotencyKey),
             // With a letter, since Excel keeps 15 digits of a number.
             text(finding.taskID.map { "T-\($0)" }),
             finding.since.map { .count(max(0, (asOf - $0).nanoseconds / 3_600_000_000_000)) } ?? .empty,
             time(item.firstSeen), time(item.lastSeen), .text(finding.rule), text(item.change?.rawValue),
-            text(item.changeSinceSigned?.rawValue), .text(finding.kind.advice), text(item.by), text(item.reason), time(item.until),
+            text(item.changeSinceSigned?.rawValue), .text(finding.kind.advice), text(item.by), text(item.reason),
+            time(item.until),
         ]
     }
 

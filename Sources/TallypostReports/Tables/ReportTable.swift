@@ -71,7 +71,10 @@ struct ReportTable: Sendable {
     static func rollForward(_ report: ReconciliationReport) -> ReportTable {
         let rows = report.rollForward.flatMap { line in
             line.lines.map { part in
-                [.text(line.series.type), currency(line.series.currency), .text(part.name), .text(part.title), .text(part.effect.rawValue)]
+                [
+                    .text(line.series.type), currency(line.series.currency), .text(part.name), .text(part.title),
+                    .text(part.effect.rawValue),
+                ]
                     + cells(part.tally, line.series.currency, report)
             }
         }
@@ -79,7 +82,8 @@ struct ReportTable: Sendable {
             "rollforward", "Roll-forward", group: "line",
             [
                 ReportColumn("type", "Type", 24), ReportColumn("currency", "Currency", 10), ReportColumn("line", "Line", 14),
-                ReportColumn("meaning", "Meaning", 27), ReportColumn("effect", "Effect", 11), ReportColumn("count", "Tasks", 12), ReportColumn("amount", "Amount", 22),
+                ReportColumn("meaning", "Meaning", 27), ReportColumn("effect", "Effect", 11), ReportColumn("count", "Tasks", 12),
+                ReportColumn("amount", "Amount", 22),
             ], rows: rows)
     }
 
@@ -87,7 +91,8 @@ struct ReportTable: Sendable {
         let business = report.businessBridges.flatMap { bridge in
             bridge.lines.map { part in
                 [
-                    .text("business"), .text(bridge.rule), .empty, .text(bridge.type), currency(bridge.currency), .text(part.name),
+                    .text("business"), .text(bridge.rule), .empty, .text(bridge.type), currency(bridge.currency),
+                    .text(part.name),
                     .text(part.title), .text(part.effect.rawValue),
                 ] + cells(part.tally, bridge.currency, report)
             }
@@ -103,7 +108,8 @@ struct ReportTable: Sendable {
         return ReportTable(
             "bridges", "Bridges", group: "line",
             [
-                ReportColumn("bridge", "Bridge", 11), ReportColumn("name", "Rule or source", 24), ReportColumn("file", "File", 24),
+                ReportColumn("bridge", "Bridge", 11), ReportColumn("name", "Rule or source", 24),
+                ReportColumn("file", "File", 24),
                 ReportColumn("type", "Type", 16), ReportColumn("currency", "Currency", 10), ReportColumn("line", "Line", 18),
                 ReportColumn("meaning", "Meaning", 29),
                 ReportColumn("effect", "Effect", 11), ReportColumn("count", "Rows", 12), ReportColumn("amount", "Amount", 22),
@@ -129,7 +135,8 @@ struct ReportTable: Sendable {
         ReportTable(
             "rules", "Rules",
             [
-                ReportColumn("rule", "Rule", 26), ReportColumn("owner", "Owner", 14), ReportColumn("sha256", "SHA-256 of the text", 34),
+                ReportColumn("rule", "Rule", 26), ReportColumn("owner", "Owner", 14),
+                ReportColumn("sha256", "SHA-256 of the text", 34),
                 ReportColumn("text", "Text", 56), ReportColumn("sql", "SQL that was run", 56),
             ],
             rows: report.rules.map { [.text($0.name), .text($0.owner), .text($0.hash), .text($0.text), .text($0.sql)] })
@@ -138,7 +145,10 @@ struct ReportTable: Sendable {
     static func sources(_ report: ReconciliationReport) -> ReportTable {
         ReportTable(
             "sources", "Sources",
-            [ReportColumn("source", "Source", 30), ReportColumn("logic", "What was asked", 80), ReportColumn("rows", "Rows read", 14)],
+            [
+                ReportColumn("source", "Source", 30), ReportColumn("logic", "What was asked", 80),
+                ReportColumn("rows", "Rows read", 14),
+            ],
             rows: report.sources.map { [.text($0.name), .text($0.logic), .count($0.rows)] })
     }
 

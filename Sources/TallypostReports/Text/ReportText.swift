@@ -70,11 +70,14 @@ struct ReportText {
         guard let first = parts.first?.lines else { return }
         // Lines that say nothing are left out, but for what a reader looks for.
         let shown = first.indices.filter { index in
-            ["opening", "created", "completed", "closing", "expected", "tasks", "ours", "theirs", "residual"].contains(first[index].name)
+            ["opening", "created", "completed", "closing", "expected", "tasks", "ours", "theirs", "residual"].contains(
+                first[index].name)
                 || parts.contains { $0.lines[index].tally.map { !$0.isZero } ?? false }
                 || (first[index].name == "check" && parts.contains { $0.lines[index].tally != nil })
         }
-        let labels = shown.map { first[$0].effect.sign.isEmpty ? "    \(first[$0].title)" : "\(first[$0].effect.sign) \(first[$0].title)" }
+        let labels = shown.map {
+            first[$0].effect.sign.isEmpty ? "    \(first[$0].title)" : "\(first[$0].effect.sign) \(first[$0].title)"
+        }
         let labelWidth = max(32, labels.map(\.count).max() ?? 0)
         var rest = parts.map { part in
             let currency = part.currency
@@ -145,7 +148,9 @@ struct ReportText {
         let finding = item.finding
         var words = [finding.id, finding.severity.rawValue, finding.kind.rawValue]
         words.append(finding.subject ?? finding.idempotencyKey ?? finding.taskID.map { "T-\($0)" } ?? finding.type)
-        if let amount = finding.amountMinor, let currency = finding.currency { words.append(report.money(Int128(amount), currency)) }
+        if let amount = finding.amountMinor, let currency = finding.currency {
+            words.append(report.money(Int128(amount), currency))
+        }
         if let since = finding.since { words.append("since \(Wording.minute(since))") }
         words.append(finding.owner.isEmpty ? "no owner" : "owner \(finding.owner)")
         if item.state == .acknowledged { words.append("acknowledged by \(item.by ?? "?")") }

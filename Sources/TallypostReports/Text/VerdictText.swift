@@ -33,7 +33,8 @@ struct VerdictText {
         let severe = counting.count { $0.finding.severity == .critical }
         if severe > 0 { facts.append("\(Wording.count(severe, "break is", "breaks are")) critical: money is wrong, or may be.") }
         if let oldest = counting.compactMap(\.finding.since).min() {
-            facts.append("The oldest dates from \(Wording.time(oldest)), \(Wording.age(report.asOf - oldest)) before this report.")
+            facts.append(
+                "The oldest dates from \(Wording.time(oldest)), \(Wording.age(report.asOf - oldest)) before this report.")
         }
         facts.append(whose(counting))
         let acknowledged = counting.count { $0.state == .acknowledged }
@@ -45,14 +46,18 @@ struct VerdictText {
         let byClass = BreakGroup.groups(counting, report).map { ($0.kind, $0.breaks.count) }
         let named = byClass.prefix(4).map { "\($0.0.title.prefix(1).lowercased() + $0.0.title.dropFirst()) (\($0.1))" }
         let others = byClass.dropFirst(4).map(\.1).reduce(0, +)
-        return "What is wrong: " + named.joined(separator: "; ") + (others > 0 ? "; and \(Wording.count(others, "more", "more"))" : "") + "."
+        return "What is wrong: " + named.joined(separator: "; ")
+            + (others > 0 ? "; and \(Wording.count(others, "more", "more"))" : "") + "."
     }
 
     private func whose(_ counting: [Break]) -> String {
-        let owners = Dictionary(grouping: counting, by: \.finding.owner).map { ($0.key, $0.value.count) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+        let owners = Dictionary(grouping: counting, by: \.finding.owner).map { ($0.key, $0.value.count) }.sorted {
+            ($1.1, $0.0) < ($0.1, $1.0)
+        }
         let named = owners.filter { !$0.0.isEmpty }.map { "\($0.0) (\($0.1))" }
         let nobody = owners.first { $0.0.isEmpty }?.1 ?? 0
         if named.isEmpty { return "Nobody is named as their owner yet." }
-        return "Whose they are: \(Wording.list(named))" + (nobody > 0 ? "; \(nobody) \(nobody == 1 ? "has" : "have") no owner." : ".")
+        return "Whose they are: \(Wording.list(named))"
+            + (nobody > 0 ? "; \(nobody) \(nobody == 1 ? "has" : "have") no owner." : ".")
     }
 }

@@ -28,7 +28,9 @@ struct ReportWorkbook {
             let sheet = try workbook.sheet(part == 0 ? table.title : "\(table.title) \(part + 1)")
             sheet.setUp(widths: table.columns.map(\.width), headingRow: 0, printed: table.printed, footer: documents.name.stem)
             sheet.setHeight(row: 0, lines: 1, points: 20)
-            for (column, heading) in table.columns.enumerated() { sheet.write(heading.title, row: 0, column: column, heading.isNumber ? .numberHeading : .heading) }
+            for (column, heading) in table.columns.enumerated() {
+                sheet.write(heading.title, row: 0, column: column, heading.isNumber ? .numberHeading : .heading)
+            }
             let rows = part * rowsPerSheet..<min((part + 1) * rowsPerSheet, table.count)
             for (row, index) in rows.enumerated() {
                 let cells = table.row(index)
@@ -73,7 +75,10 @@ struct ReportWorkbook {
             let amounts = group.money.isEmpty ? [nil] : group.money.map { Optional($0) }
             for (index, money) in amounts.enumerated() {
                 if index == 0 {
-                    sheet.setHeight(row: row, lines: max(Workbook.lines(group.kind.advice, width: widths[3]), Workbook.lines(group.kind.title, width: 34)))
+                    sheet.setHeight(
+                        row: row,
+                        lines: max(
+                            Workbook.lines(group.kind.advice, width: widths[3]), Workbook.lines(group.kind.title, width: 34)))
                     sheet.write("\(group.kind.title) (\(group.breaks.count))", row: row, column: 0, .wrapped)
                     sheet.write(group.worst.rawValue, row: row, column: 1, .plain)
                     sheet.write(group.kind.advice, row: row, column: 3, .wrapped)
@@ -85,15 +90,18 @@ struct ReportWorkbook {
         if BreakGroup.all(of: report).isEmpty { sheet.write("None.", row: row, column: 0, .note) }
         row += 2
         sheet.write(
-            "Times are UTC. An amount of more than 15 digits stands as text, since Excel would round it.", row: row, column: 0, .note)
+            "Times are UTC. An amount of more than 15 digits stands as text, since Excel would round it.", row: row, column: 0,
+            .note)
     }
 
     private var facts: [(String, ReportCell)] {
         let report = documents.report
         let base: [(String, ReportCell)] = [
             ("Environment", .text(documents.environment)), ("Database", .text(report.database)),
-            ("Period", .text(report.period.label)), ("Zone", .text(report.period.zone)), ("From (UTC)", .time(report.period.from)),
-            ("To, not included (UTC)", .time(report.period.to)), ("As of (UTC)", .time(report.asOf)), ("Run", .text("\(report.run)")),
+            ("Period", .text(report.period.label)), ("Zone", .text(report.period.zone)),
+            ("From (UTC)", .time(report.period.from)),
+            ("To, not included (UTC)", .time(report.period.to)), ("As of (UTC)", .time(report.asOf)),
+            ("Run", .text("\(report.run)")),
             ("Revision", .text("\(documents.revision)")), ("Supersedes", documents.name.superseded.map { .text($0) } ?? .empty),
             ("Provisional", .text(report.isProvisional ? "yes: the period has not ended" : "no")),
             ("Program", .text("tallypost \(report.version)")), ("Rules, SHA-256", .text(RulesHash.full(report))),

@@ -28,7 +28,8 @@ import TallypostCore
         let file = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         path = file
         guard descriptor >= 0 else {
-            throw ReportFailure("cannot make \(file): \(unsafe String(cString: strerror(errno)))", mend: "set TMPDIR to a directory with room")
+            throw ReportFailure(
+                "cannot make \(file): \(unsafe String(cString: strerror(errno)))", mend: "set TMPDIR to a directory with room")
         }
         close(descriptor)
         let directory = ReportDirectory.split(path).above
@@ -50,7 +51,9 @@ import TallypostCore
 
     /// A sheet; names must differ.
     func sheet(_ name: String) throws(ReportFailure) -> Sheet {
-        guard let sheet = unsafe workbook_add_worksheet(book, name) else { throw ReportFailure("libxlsxwriter makes no sheet “\(name)”") }
+        guard let sheet = unsafe workbook_add_worksheet(book, name) else {
+            throw ReportFailure("libxlsxwriter makes no sheet “\(name)”")
+        }
         return unsafe Sheet(workbook: self, sheet)
     }
 
@@ -73,7 +76,9 @@ import TallypostCore
         let end = unsafe workbook_close(book)
         let failed = fault == LXW_NO_ERROR ? end : fault
         guard failed == LXW_NO_ERROR else {
-            throw ReportFailure("the workbook cannot be written: \(unsafe String(cString: lxw_strerror(failed)))", mend: "is there room in \(path)?")
+            throw ReportFailure(
+                "the workbook cannot be written: \(unsafe String(cString: lxw_strerror(failed)))",
+                mend: "is there room in \(path)?")
         }
         guard let bytes = try ReportDirectory.read(path) else { throw ReportFailure("the workbook \(path) has gone") }
         return bytes
@@ -155,7 +160,8 @@ import TallypostCore
         func write(_ text: String, row: Int, across columns: Int, characters: Double) {
             setHeight(row: row, lines: Workbook.lines(text, width: characters))
             let format = unsafe workbook.format(.wrapped)
-            workbook.note(unsafe worksheet_merge_range(sheet, lxw_row_t(row), 0, lxw_row_t(row), lxw_col_t(columns - 1), "", format))
+            workbook.note(
+                unsafe worksheet_merge_range(sheet, lxw_row_t(row), 0, lxw_row_t(row), lxw_col_t(columns - 1), "", format))
             write(text, row: row, column: 0, .wrapped)
         }
 

@@ -17,7 +17,8 @@ struct VerifyCommand: Command {
                 name: "--public-key", value: "FILE", repeats: true,
                 summary: "Trust this Ed25519 key (PEM) and no other; a report without its signature is refused."),
             OptionSpecification(
-                name: "--previous", value: "FILE", summary: "The manifest of the report before, where it does not lie beside this one."),
+                name: "--previous", value: "FILE",
+                summary: "The manifest of the report before, where it does not lie beside this one."),
             .json,
         ],
         examples: [
@@ -59,7 +60,8 @@ struct VerifyCommand: Command {
         output.line("  \(summary.files) files as the manifest has them, \(summary.sums) sums added up again")
         switch (summary.signedBy, summary.isKeyTrusted) {
         case (let key?, true): output.line("  signed with the trusted key \(key)")
-        case (let key?, false): output.line("  signed with the key \(key), which the report itself names: --public-key FILE says whose it is")
+        case (let key?, false):
+            output.line("  signed with the key \(key), which the report itself names: --public-key FILE says whose it is")
         case (nil, _): output.line("  not signed: whoever can write its files could have made it")
         }
         for signOff in summary.signOffs {
@@ -121,7 +123,8 @@ struct VerifyCommand: Command {
             json.name("difference")
             json.object { json in
                 for (name, value) in [
-                    ("file", difference.file), ("what", difference.what), ("expected", difference.expected), ("found", difference.found),
+                    ("file", difference.file), ("what", difference.what), ("expected", difference.expected),
+                    ("found", difference.found),
                 ] {
                     json.name(name)
                     json.string(value)
