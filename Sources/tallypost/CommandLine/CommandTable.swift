@@ -5,6 +5,7 @@ enum CommandTable {
         TaskListCommand.self, TaskShowCommand.self, TaskRetryCommand.self, TaskCancelCommand.self, TaskExplainCommand.self,
         RouteListCommand.self, RoutePauseCommand.self, RouteResumeCommand.self,
         ReconcileCommand.self, BreakListCommand.self, BreakAcknowledgeCommand.self, BreakResolveCommand.self, SignCommand.self,
+        VerifyCommand.self,
         DoctorCommand.self, DemoLaunchCommand.self,
         RulesTestCommand.self, BackfillCommand.self,
     ]
