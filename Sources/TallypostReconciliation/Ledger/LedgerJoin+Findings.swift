@@ -30,10 +30,11 @@ extension LedgerJoin {
         _ kind: FindingClass, _ severity: Severity, of ours: LedgerRecord, key: String? = nil, amount: Int64?, currency: CurrencyCode,
         since: Int64, _ detail: String
     ) {
+        let held = bytes
         result.add(
             Finding(
                 kind: kind, severity: severity, rule: context.map.rule, type: type(ours), key: key ?? "\(ours.number)",
-                subject: text(ours, .subject, bytes.span), idempotencyKey: text(ours, .key, bytes.span), taskID: ours.number,
+                subject: text(ours, .subject, held.span), idempotencyKey: text(ours, .key, held.span), taskID: ours.number,
                 amountMinor: amount, currency: currency.text, since: Timestamp(microseconds: since), detail: detail))
     }
 
@@ -135,6 +136,6 @@ extension LedgerJoin {
             LedgerItem(
                 externalID: text(row, .reference, rowBytes), idempotencyKey: text(row, .key, rowBytes),
                 subject: text(row, .subject, rowBytes), amount: row.hasAmount ? row.amount : nil, currency: row.currency.text,
-                at: Timestamp(microseconds: row.time)))
+                batch: text(row, .group, rowBytes), at: Timestamp(microseconds: row.time)))
     }
 }

@@ -43,11 +43,12 @@ extension LedgerJoin {
             groups[GroupKey(name: name, currency: row.currency), default: Group()].theirs.append(index)
         }
         guard !groups.isEmpty else { return [] }
+        let held = bytes
         for index in entries.indices {
             let ours = record(index)
             let range = ours.range(of: round.ours)
             guard ours.state == TaskState.completed.rawValue, !range.isEmpty, ours.hasAmount else { continue }
-            let name = round.hash(bytes.span, range, ours, seed: 1, withMoney: true)
+            let name = round.hash(held.span, range, ours, seed: 1, withMoney: true)
             let key = GroupKey(name: name, currency: ours.currency)
             if groups[key] != nil { groups[key]?.ours.append(index) }
         }

@@ -112,7 +112,8 @@ final class LedgerJoin {
         slots.removeAll(keepingCapacity: true)
         slots.append(contentsOf: repeatElement(0, count: size))
         entries.reserveCapacity(count)
-        let span = bytes.span
+        let held = bytes
+        let span = held.span
         var position = 0
         while position < span.count {
             let record = unsafe LedgerRecord(span.bytes, at: position)
@@ -131,7 +132,10 @@ final class LedgerJoin {
         round.hash(bytes, range, record, seed: ~seed, withMoney: context.map.hasAmounts)
     }
 
-    func record(_ index: Int) -> LedgerRecord { unsafe LedgerRecord(bytes.span.bytes, at: entries[index].offset) }
+    func record(_ index: Int) -> LedgerRecord {
+        let held = bytes
+        return unsafe LedgerRecord(held.span.bytes, at: entries[index].offset)
+    }
 
     /// The one of ours that a row belongs to; nil: none has its key. The one that this very row was matched with goes first, then what is
     /// completed and not used up, then what is not completed.
@@ -158,7 +162,8 @@ final class LedgerJoin {
     private func isEqual(_ ours: LedgerRecord, _ row: LedgerRecord, _ rowBytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
         let mine = ours.range(of: round.ours)
         guard mine.count == range.count else { return false }
-        let span = bytes.span
+        let held = bytes
+        let span = held.span
         for index in 0..<range.count where span[mine.lowerBound + index] != rowBytes[range.lowerBound + index] { return false }
         guard round == .subject, context.map.hasAmounts else { return true }
         return ours.amount == row.amount && ours.currency == row.currency
@@ -265,9 +270,10 @@ final class LedgerJoin {
             return
         }
         if let nextOurs, let nextRound {
+            let held = bytes
             let hash = nextRound.hash(
-                bytes.span, ours.range(of: nextRound.ours), ours, seed: seed, withMoney: context.map.hasAmounts)
-            return try unsafe nextOurs.append(ours, of: bytes.span.bytes, hash: hash)
+                held.span, ours.range(of: nextRound.ours), ours, seed: seed, withMoney: context.map.hasAmounts)
+            return try unsafe nextOurs.append(ours, of: held.span.bytes, hash: hash)
         }
         guard isDone else { return }
         // Matched by an earlier import, and its row is not in this file.

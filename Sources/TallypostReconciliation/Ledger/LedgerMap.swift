@@ -154,15 +154,15 @@ package struct LedgerMap: Sendable {
 }
 
 /// Why a ledger was not imported.
-package struct LedgerError: Error, Sendable, Equatable {
+package struct LedgerError: Error, Sendable {
     /// What kind of fault it is.
-    package enum Kind: Sendable, Equatable {
+    package enum Kind: Sendable {
         /// The file, or what it is held against.
         case data
         /// No room for the temporary files, or they cannot be written.
         case space
-        /// Somebody else imported in the meantime.
-        case conflict
+        /// What the database said.
+        case database(StoreError)
         /// It was broken off.
         case interrupted
     }
@@ -179,5 +179,41 @@ package struct LedgerError: Error, Sendable, Equatable {
         self.kind = kind
         self.message = message
         self.mend = mend
+    }
+}
+
+extension LedgerError {
+    /// Asks the database; what it says becomes one of these.
+    static func asking<Result>(_ body: () throws(StoreError) -> Result) throws(LedgerError) -> Result {
+        do throws(StoreError) { return try body() } catch { throw LedgerError(.database(error), error.description) }
+    }
+}
+
+extension LedgerMap {
+    /// An amount that a person wrote: `1234.50`, in minor units; nil when it is none, or too fine.
+    package static func minorUnits(_ text: String, digits: Int) -> Int128? {
+        let bytes = Array(text.utf8)
+        let style = LedgerAmount.Style(LedgerMap(source: ""))
+        guard case .minor(let minor) = LedgerAmount.read(bytes.span, 0, bytes.count, style: style, digits: digits) else { return nil }
+        return Int128(minor)
+    }
+
+    /// A time that a person wrote, in the map's zone unless it has an offset of its own.
+    package func time(written text: String) -> Timestamp? {
+        guard case .time(let microseconds) = LedgerClock.read(text, zone: zone) else { return nil }
+        return Timestamp(microseconds: microseconds)
+    }
+}
+
+extension LedgerQuarantine {
+    /// As a file that a spreadsheet opens: RFC 4180 in UTF-8 with its mark. What would be a formula is given an apostrophe.
+    package var csv: String {
+        func field(_ text: String) -> String {
+            let isFormula = text.utf8.first.map { "=+-@\t\r".utf8.contains($0) } ?? false
+            return "\"" + (isFormula ? "'" : "") + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+        }
+        var csv = "\u{FEFF}line,reason,row\r\n"
+        for row in rows { csv += "\(row.line),\(field(row.reason)),\(field(row.text))\r\n" }
+        return csv
     }
 }

@@ -1,12 +1,13 @@
-package import TallypostCore
+import TallypostCore
 
 /// A row of a ledger that nothing of ours matches.
-package struct LedgerItem: Sendable, Equatable {
+struct LedgerItem: Sendable, Equatable {
     var externalID: String?
     var idempotencyKey: String?
     var subject: String?
     var amount: Int64?
     var currency: String?
+    var batch: String?
     var at: Timestamp
 }
 

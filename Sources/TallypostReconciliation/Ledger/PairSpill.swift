@@ -21,11 +21,7 @@
     private func flush(_ partition: Int) throws(LedgerError) {
         let length = held[partition].count * 8
         guard length > 0 else { return }
-        let offset = end
-        let file = file
-        do {
-            try unsafe held[partition].withUnsafeBytes { bytes throws(LedgerError) in try unsafe file.write(bytes, at: offset) }
-        }
+        try file.write(words: held[partition], at: end)
         blocks[partition].append(SpillBlock(offset: end, length: length))
         end += Int64(length)
         held[partition].removeAll(keepingCapacity: true)
@@ -69,7 +65,7 @@ enum LedgerMatches {
     static func chunk(of id: Int64) -> Int64 { id >> 12 }
 
     /// Later ones stand for earlier ones of the same id.
-    static func pack(_ pairs: [(id: Int64, hash: UInt64)], onto old: [UInt8]?) -> [UInt8] {
+    static func pack(_ pairs: ArraySlice<(id: Int64, hash: UInt64)>, onto old: [UInt8]?) -> [UInt8] {
         var byPlace: [UInt16: UInt64] = [:]
         if let old { forEach(old) { byPlace[$0] = $1 } }
         for pair in pairs { byPlace[UInt16(pair.id & 4_095)] = pair.hash }

@@ -139,6 +139,13 @@ final class SpillFile: Sendable {
         }
     }
 
+    func write(words: [UInt64], at offset: Int64) throws(LedgerError) {
+        let result = unsafe words.withUnsafeBytes { bytes in
+            Result { () throws(LedgerError) in try unsafe write(bytes, at: offset) }
+        }
+        try result.get()
+    }
+
     func read(_ block: SpillBlock, into bytes: inout [UInt8]) throws(LedgerError) {
         let start = bytes.count
         bytes.append(contentsOf: repeatElement(0, count: block.length))

@@ -4,6 +4,7 @@ enum CommandTable {
         InitCommand.self, RunCommand.self, StatusCommand.self,
         TaskListCommand.self, TaskShowCommand.self, TaskRetryCommand.self, TaskCancelCommand.self, TaskExplainCommand.self,
         RouteListCommand.self, RoutePauseCommand.self, RouteResumeCommand.self,
+        ImportCommand.self,
         DoctorCommand.self, DemoLaunchCommand.self,
     ]
 
