@@ -80,7 +80,9 @@ struct JSONLineSplitter {
     }
 
     /// The inside of a string.
-    private static func string(_ bytes: Span<UInt8>, _ position: inout Int, _ end: Int) -> (start: Int, end: Int, isEscaped: Bool)? {
+    private static func string(_ bytes: Span<UInt8>, _ position: inout Int, _ end: Int) -> (
+        start: Int, end: Int, isEscaped: Bool
+    )? {
         guard position < end, bytes[position] == UInt8(ascii: "\"") else { return nil }
         position += 1
         let start = position

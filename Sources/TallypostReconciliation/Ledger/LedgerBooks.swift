@@ -67,7 +67,8 @@ struct LedgerBooks {
     func completed(in window: LedgerWindow) throws(StoreError) -> [String: Tally] {
         var sums: [String: Tally] = [:]
         let parameters: [SQLValue] = [
-            .text(JSONText.list(map.types)), .time(Timestamp(microseconds: window.from)), .time(Timestamp(microseconds: window.to)),
+            .text(JSONText.list(map.types)), .time(Timestamp(microseconds: window.from)),
+            .time(Timestamp(microseconds: window.to)),
         ]
         try database.run(.ledgerOurs, parameters) { row in
             let amount = Int128(row.integer(2) ?? 0) * 1_000_000_000 + Int128(row.integer(3) ?? 0)
@@ -91,7 +92,9 @@ struct LedgerBooks {
             guard last == entry.lastImport else {
                 throw StoreError(
                     kind: .busy, code: "conflict", operation: "ledger_import_add",
-                    message: "another ledger of \(map.source) was imported in the meantime, and this one was not held against it: run it again")
+                    message:
+                        "another ledger of \(map.source) was imported in the meantime, and this one was not held against it: run it again"
+                )
             }
             var number: Int64 = 0
             try database.run(.ledgerImportAdd, entry.row) { row in
@@ -181,7 +184,9 @@ struct LedgerBooks {
                     [.text(map.rule), .time(entry.asOf), .text("[" + rows.joined(separator: ",") + "]")])
             }
         }
-        for part in parts(entry.cleared) { try database.run(.ledgerFindingsClear, [.text(JSONText.list(part)), .time(entry.asOf)]) }
+        for part in parts(entry.cleared) {
+            try database.run(.ledgerFindingsClear, [.text(JSONText.list(part)), .time(entry.asOf)])
+        }
     }
 
     private func parts<Element>(_ all: [Element]) -> [[Element]] {

@@ -20,9 +20,10 @@ struct LedgerExport {
     /// - Parameter progress: rows so far; says whether to go on.
     func run(progress: (Int64) -> Bool) throws(LedgerError) -> Outcome {
         let round = LedgerRound.all(map)[0]
-        var matched = MatchCursor(try LedgerError.asking { () throws(StoreError) in
-            try database.cursor(.ledgerMatches, [.text(map.source)])
-        })
+        var matched = MatchCursor(
+            try LedgerError.asking { () throws(StoreError) in
+                try database.cursor(.ledgerMatches, [.text(map.source)])
+            })
         let statement: ReconcileStatement = map.reference == nil ? .ledgerTasks : .ledgerTasksResults
         let tasks = try LedgerError.asking { () throws(StoreError) in
             try database.cursor(statement, [.text(JSONText.list(map.types))])
@@ -146,7 +147,9 @@ private struct TaskReader {
         let line = answer.map { $0 == UInt8(ascii: "\n") ? UInt8(ascii: " ") : $0 }
         guard case .row = splitter.step(line.span, from: 0, to: line.count, isLast: true, into: &fields) else { return 0..<0 }
         let text = splitter.unescapedRow ?? line
-        guard let range = fields.range(.externalID, in: text.span), range.end - range.start <= longestLedgerField else { return 0..<0 }
+        guard let range = fields.range(.externalID, in: text.span), range.end - range.start <= longestLedgerField else {
+            return 0..<0
+        }
         let start = bytes.count
         bytes.append(contentsOf: text[range.start..<range.end])
         return start..<bytes.count

@@ -75,7 +75,9 @@ struct CSVSplitter {
                 position += 1
                 while true {
                     while position < end, bytes[position] != quote { position += 1 }
-                    guard position < end else { return unfinished(bytes, start, end, isLast, "a quote is opened and never closed") }
+                    guard position < end else {
+                        return unfinished(bytes, start, end, isLast, "a quote is opened and never closed")
+                    }
                     guard position + 1 < end else {
                         if isLast { break }
                         return .incomplete

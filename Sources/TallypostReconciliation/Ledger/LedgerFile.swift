@@ -135,7 +135,8 @@ private struct RowReader {
             let places = heading.names.indices.filter { heading.names[$0] == name }
             guard let place = places.first else {
                 throw LedgerError(
-                    .data, "\(path) has no column “\(name)” (the map's \(column.name)); its heading is: "
+                    .data,
+                    "\(path) has no column “\(name)” (the map's \(column.name)); its heading is: "
                         + heading.names.map { "“\($0)”" }.joined(separator: ", "),
                     mend: "name the column in the map as the heading does, or the map's delimiter")
             }

@@ -88,8 +88,10 @@ package final class LedgerImport: Sendable {
         let joined = try join(sides, context, crew)
         guard joined.result.newItemCount <= LedgerResult.mostItems else {
             throw LedgerError(
-                .data, "\(joined.result.newItemCount) rows of \(request.name) fit none of our tasks: it looks like the ledger of somebody else",
-                mend: "look at the map's columns (idempotencyKey above all) and at types; of more than \(LedgerResult.mostItems) rows "
+                .data,
+                "\(joined.result.newItemCount) rows of \(request.name) fit none of our tasks: it looks like the ledger of somebody else",
+                mend:
+                    "look at the map's columns (idempotencyKey above all) and at types; of more than \(LedgerResult.mostItems) rows "
                     + "that fit nothing none is recorded")
         }
         var verdict = LedgerVerdict(
@@ -198,10 +200,12 @@ package final class LedgerImport: Sendable {
     }
 
     private func window(_ totals: LedgerFileTotals) throws(LedgerError) -> LedgerWindow {
-        guard let from = request.from ?? totals.first, let last = request.to?.microseconds ?? totals.last.map({ $0.microseconds + 1 })
+        guard let from = request.from ?? totals.first,
+            let last = request.to?.microseconds ?? totals.last.map({ $0.microseconds + 1 })
         else {
             throw LedgerError(
-                .data, "no row of \(request.name) can be read: \(totals.quarantine.rows.first?.reason ?? "all of them are ignored")",
+                .data,
+                "no row of \(request.name) can be read: \(totals.quarantine.rows.first?.reason ?? "all of them are ignored")",
                 mend: "look at the map; or say the window with --from and --to")
         }
         guard from.microseconds < last else {

@@ -238,7 +238,8 @@ final class LedgerIntake {
         texts = (range(.idempotencyKey), range(.subject), range(.externalID), range(.batch))
         if map.keyFormat == .quoted, !texts.0.isEmpty {
             let key = texts.0
-            guard key.count >= 3, bytes[key.lowerBound] == UInt8(ascii: "\""), bytes[key.upperBound - 1] == UInt8(ascii: "\"") else {
+            guard key.count >= 3, bytes[key.lowerBound] == UInt8(ascii: "\""), bytes[key.upperBound - 1] == UInt8(ascii: "\"")
+            else {
                 return "the idempotency key “\(Self.text(bytes, (key.lowerBound, key.upperBound)))” has no quotes around it"
             }
             texts.0 = (key.lowerBound + 1)..<(key.upperBound - 1)

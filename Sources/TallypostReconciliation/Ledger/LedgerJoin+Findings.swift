@@ -27,7 +27,8 @@ extension LedgerJoin {
     }
 
     private func tell(
-        _ kind: FindingClass, _ severity: Severity, of ours: LedgerRecord, key: String? = nil, amount: Int64?, currency: CurrencyCode,
+        _ kind: FindingClass, _ severity: Severity, of ours: LedgerRecord, key: String? = nil, amount: Int64?,
+        currency: CurrencyCode,
         since: Int64, _ detail: String
     ) {
         let held = bytes
@@ -47,7 +48,8 @@ extension LedgerJoin {
 
     func tellTheyFailed(_ ours: LedgerRecord, _ failed: Int64) {
         tell(
-            .outcomeMismatch, .critical, of: ours, amount: ours.hasAmount ? ours.amount : nil, currency: ours.currency, since: failed,
+            .outcomeMismatch, .critical, of: ours, amount: ours.hasAmount ? ours.amount : nil, currency: ours.currency,
+            since: failed,
             "task \(ours.number) is completed, and \(context.map.source) says that it failed at "
                 + Timestamp(microseconds: failed).iso8601)
     }
@@ -62,7 +64,8 @@ extension LedgerJoin {
     func tellAmount(_ ours: LedgerRecord, _ row: LedgerRecord, _ difference: Int64) {
         tell(
             .amountMismatch, .critical, of: ours, amount: difference, currency: row.currency, since: row.time,
-            "task \(ours.number) has \(context.money(ours.amount, ours.currency)), and \(context.map.source) has \(said(row)) (\(place(row)))")
+            "task \(ours.number) has \(context.money(ours.amount, ours.currency)), and \(context.map.source) has \(said(row)) (\(place(row)))"
+        )
     }
 
     /// Theirs is done, and the task is not completed: it is open, or ended otherwise. The row stays theirs alone until it is.

@@ -64,7 +64,8 @@ extension LedgerJoin {
     /// Equal sums, or a difference that the map tolerates; one side has one row, so that nothing is matched by chance.
     private func matches(_ ours: [Int], _ theirs: [LedgerRecord]) -> Bool {
         guard !ours.isEmpty, min(ours.count, theirs.count) == 1, let currency = theirs.first?.currency else { return false }
-        let difference = theirs.reduce(Int128(0)) { $0 + Int128($1.amount) } - ours.reduce(Int128(0)) { $0 + Int128(record($1).amount) }
+        let difference =
+            theirs.reduce(Int128(0)) { $0 + Int128($1.amount) } - ours.reduce(Int128(0)) { $0 + Int128(record($1).amount) }
         return difference.magnitude <= UInt128(context.map.tolerance[currency.text ?? ""] ?? 0)
     }
 

@@ -105,13 +105,16 @@ final class LedgerJoin {
     private func load(_ partition: Int, _ ours: [Spill]) throws(LedgerError) {
         bytes.removeAll(keepingCapacity: true)
         entries.removeAll(keepingCapacity: true)
+        // Once for all partitions, which are about as large: growing by doubling would hold far more.
+        let length = ours.reduce(0) { $0 + $1.length(partition) }
+        if bytes.capacity < length { bytes.reserveCapacity(length + length / 8) }
         for spill in ours { try spill.load(partition, into: &bytes) }
         let count = ours.reduce(0) { $0 + $1.records[partition] }
         var size = 16
         while size < count * 2 { size *= 2 }
         slots.removeAll(keepingCapacity: true)
         slots.append(contentsOf: repeatElement(0, count: size))
-        entries.reserveCapacity(count)
+        if entries.capacity < count { entries.reserveCapacity(count + count / 8) }
         let held = bytes
         let span = held.span
         var position = 0

@@ -194,7 +194,9 @@ extension LedgerMap {
     package static func minorUnits(_ text: String, digits: Int) -> Int128? {
         let bytes = Array(text.utf8)
         let style = LedgerAmount.Style(LedgerMap(source: ""))
-        guard case .minor(let minor) = LedgerAmount.read(bytes.span, 0, bytes.count, style: style, digits: digits) else { return nil }
+        guard case .minor(let minor) = LedgerAmount.read(bytes.span, 0, bytes.count, style: style, digits: digits) else {
+            return nil
+        }
         return Int128(minor)
     }
 
@@ -210,7 +212,8 @@ extension LedgerQuarantine {
     package var csv: String {
         func field(_ text: String) -> String {
             let isFormula = text.utf8.first.map { "=+-@\t\r".utf8.contains($0) } ?? false
-            return "\"" + (isFormula ? "'" : "") + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+            return "\"" + (isFormula ? "'" : "")
+                + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
         }
         var csv = "\u{FEFF}line,reason,row\r\n"
         for row in rows { csv += "\(row.line),\(field(row.reason)),\(field(row.text))\r\n" }

@@ -78,7 +78,8 @@ package struct LedgerVerdict: Sendable {
         let found = Set(result.findings.values.flatMap { $0.list.map(\.id) })
         let isWhole = result.findings.mapValues { $0.count == Int64($0.list.count) }
         return history.known.compactMap { known in
-            guard let state = known.state, state != .cleared, state != .resolved, let kind = known.kind, !found.contains(known.id),
+            guard let state = known.state, state != .cleared, state != .resolved, let kind = known.kind,
+                !found.contains(known.id),
                 isWhole[kind] ?? true
             else { return nil }
             let isMatched = known.task.map(result.matchedKnown.contains) ?? false
@@ -98,7 +99,8 @@ package struct LedgerVerdict: Sendable {
         if aside > 0 { reasons.append(aside == 1 ? "1 row could not be read" : "\(aside) rows could not be read") }
         for bridge in bridges where !bridge.residual.isZero {
             reasons.append(
-                "a residual is left in \(bridge.currency ?? "the count"): \(bridge.residual.count) rows, \(amount(bridge.residual, bridge))")
+                "a residual is left in \(bridge.currency ?? "the count"): \(bridge.residual.count) rows, \(amount(bridge.residual, bridge))"
+            )
         }
         return reasons
     }
@@ -144,7 +146,10 @@ package struct LedgerVerdict: Sendable {
         ]
         for line in Self.lines(bridge) {
             members.append(
-                (line.name, .raw(JSONText.object([("count", .number(line.tally.count)), ("amountMinor", .text("\(line.tally.amount)"))]))))
+                (
+                    line.name,
+                    .raw(JSONText.object([("count", .number(line.tally.count)), ("amountMinor", .text("\(line.tally.amount)"))]))
+                ))
         }
         return JSONText.object(members)
     }

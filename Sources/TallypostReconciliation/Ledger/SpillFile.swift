@@ -46,11 +46,14 @@ import Glibc
     /// Adds a record as it was read, with its head as it is now.
     func append(_ record: LedgerRecord, of bytes: RawSpan, hash: UInt64) throws(LedgerError) {
         try append(
-            record, texts: (record.range(of: .key), record.range(of: .subject), record.range(of: .reference), record.range(of: .group)),
+            record,
+            texts: (record.range(of: .key), record.range(of: .subject), record.range(of: .reference), record.range(of: .group)),
             of: bytes, hash: hash)
     }
 
-    @unsafe private static func copy(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ target: inout UnsafeMutableRawPointer) {
+    @unsafe private static func copy(
+        _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ target: inout UnsafeMutableRawPointer
+    ) {
         guard !range.isEmpty, let base = bytes.baseAddress else { return }
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count)
         unsafe target.copyMemory(from: base + range.lowerBound, byteCount: range.count)
