@@ -142,6 +142,7 @@ CREATE TABLE tallypost_ledger_items (
     amount_minor    bigint,
     currency        text,
     at              timestamptz,
+    batch           text,
     outcome         text   NOT NULL
 );
 CREATE INDEX tallypost_ledger_items_source ON tallypost_ledger_items (source, id);

@@ -140,6 +140,7 @@ CREATE TABLE tallypost_ledger_items (
     amount_minor    INTEGER,
     currency        TEXT,
     at              TEXT,
+    batch           TEXT,
     outcome         TEXT    NOT NULL
 );
 CREATE INDEX tallypost_ledger_items_source ON tallypost_ledger_items (source, id);

@@ -6,6 +6,7 @@ enum CommandTable {
         RouteListCommand.self, RoutePauseCommand.self, RouteResumeCommand.self,
         ReconcileCommand.self, BreakListCommand.self, BreakAcknowledgeCommand.self, BreakResolveCommand.self, SignCommand.self,
         VerifyCommand.self,
+        ImportCommand.self,
         DoctorCommand.self, DemoLaunchCommand.self,
         RulesTestCommand.self, BackfillCommand.self,
     ]
