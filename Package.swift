@@ -40,8 +40,10 @@ let package = Package(
         .target(name: "TallypostThreads", dependencies: ["TallypostCore", "CLinux"], swiftSettings: strict),
         .target(name: "TallypostRelay", dependencies: ["TallypostCore", "TallypostThreads", "CLinux"], swiftSettings: strict),
         .target(
-            name: "TallypostConsole", dependencies: ["TallypostCore", "TallypostThreads", "CMicrohttpd", "CCrypto", "CLinux"],
-            resources: [.embedInCode("Admin/openapi.json")], swiftSettings: strict),
+            name: "TallypostConsole", dependencies: [
+                "TallypostCore", "TallypostReconciliation", "TallypostThreads", "CMicrohttpd", "CCrypto", "CLinux",
+            ],
+            resources: [.embedInCode("Admin/openapi.json"), .embedInCode("Dashboard")], swiftSettings: strict),
         .executableTarget(
             name: "tallypost",
             dependencies: [
