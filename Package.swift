@@ -92,7 +92,8 @@ let package = Package(
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
         .testTarget(
-            name: "TallypostConsoleTests", dependencies: ["TallypostCore", "TallypostConsole", "CLinux"], swiftSettings: strict),
+            name: "TallypostConsoleTests", dependencies: ["TallypostCore", "TallypostReconciliation", "TallypostConsole", "CLinux"],
+            swiftSettings: strict),
         .testTarget(
             name: "tallypostTests",
             dependencies: ["tallypost", "TallypostCore", "TallypostDelivery", "TallypostRelay", "TallypostSQLite"],

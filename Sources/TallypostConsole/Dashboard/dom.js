@@ -36,7 +36,9 @@ export const statusBadge = (status) => badge({
 /** A table. Columns are {title, isNumber}; rows are lists of cells. On a narrow screen each row becomes a card. */
 export function table(caption, columns, rows, empty) {
   if (rows.length === 0) return el('p', { class: 'empty' }, empty);
-  const cell = (content, index) => el('td', { role: 'cell', 'data-label': columns[index].title, class: columns[index].isNumber ? 'number' : null }, el('span', {}, content));
+  // What says nothing needs no line of its own on a card.
+  const kind = (content, index) => [columns[index].isNumber ? 'number' : '', ['0', '0/s', '–'].includes(content) ? 'nil' : ''].join(' ').trim() || null;
+  const cell = (content, index) => el('td', { role: 'cell', 'data-label': columns[index].title, class: kind(content, index) }, el('span', {}, content));
   return el('table', { role: 'table' },
     el('caption', { class: 'hidden' }, caption),
     el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' }, columns.map((column) =>

@@ -1,5 +1,5 @@
 // Groups: looked up by their key.
-import { address, get } from './client.js';
+import { address, getRows } from './client.js';
 import { el, facts, field, fill, statusBadge, time, trouble } from './dom.js';
 import { count, plain } from './format.js';
 import { taskTable } from './tasks.js';
@@ -20,7 +20,7 @@ export async function showGroup(place, to) {
 }
 
 async function page(place, key, cursor, before) {
-  const answer = await get(address(`/v1/groups/${encodeURIComponent(key)}`, { limit: 100, cursor }));
+  const answer = await getRows(address(`/v1/groups/${encodeURIComponent(key)}`, { limit: 100, cursor }));
   const members = [...before, ...answer.members];
   const { group } = answer;
   const all = Object.values(answer.counts).reduce((total, number) => total + number, 0);

@@ -106,6 +106,7 @@ function lock(wasWrong) {
   } },
   el('h1', { tabindex: -1 }, 'The admin token, please'),
   el('p', {}, 'This relay’s API wants the token that ', el('code', {}, 'adminToken'), ' names in its configuration. It is kept for this tab alone.'),
+  el('input', { type: 'text', name: 'username', autocomplete: 'username', value: 'tallypost', hidden: true }),
   wasWrong ? trouble({ message: 'That is not the token of this relay.' }) : null,
   field('Admin token', input), el('div', { class: 'buttons' }, el('button', { type: 'submit', class: 'primary' }, 'Go on')));
   main.replaceChildren(form);

@@ -86,7 +86,7 @@ function tiles(overview) {
     tile('Waiting', count(sum(overview.waiting, (one) => one.pending)), overview.statuses ? `${count(overview.statuses.due)} due now` : '', '', '#/tasks?status=pending'),
     tile('Oldest due', duration(oldest), oldest > slowAfter ? 'late' : 'in time', oldest > slowAfter ? 'warn' : 'good'),
     tile('In flight', count(sum(overview.relay.destinations, (one) => one.inFlight)), 'of this relay', '', '#/tasks?status=processing'),
-    tile('Ended, last minute', count(sum(Object.values(minute), (number) => number)), minute.failed ? `${count(minute.failed)} failed` : 'all relays'),
+    tile('Last minute', count(sum(Object.values(minute), (number) => number)), minute.failed ? `ended; ${count(minute.failed)} failed` : 'ended'),
     tile('Failed', overview.statuses ? count((totals.failed ?? 0) + (totals.timeout ?? 0)) : '…', totals.timeout ? `${count(totals.timeout)} timed out` : 'dead letters', totals.failed ? 'warn' : 'good', '#/tasks?status=failed'),
     tile('Breakers open', count(open), open ? 'destinations fail' : 'all closed', open ? 'bad' : 'good'),
     tile('Routes paused', count(overview.pausedRoutes.length), '', overview.pausedRoutes.length ? 'warn' : 'good', '#/routes'),
@@ -97,7 +97,7 @@ function tiles(overview) {
 function byType(overview) {
   const waiting = new Map(overview.waiting.map((one) => [one.type, one]));
   const counts = new Map((overview.statuses?.types ?? []).map((one) => [one.type, one.counts]));
-  const names = [...new Set([...waiting.keys(), ...counts.keys(), ...overview.relay.types.map((one) => one.type)])].sort();
+  const names = [...new Set([...waiting.keys(), ...counts.keys(), ...overview.relay.types.filter((one) => one.type !== '(other)' && sum(Object.values(one.finished), (number) => number)).map((one) => one.type)])].sort();
   const link = (type, status, number) => (number ? el('a', { href: `#/tasks?status=${status}&type=${encodeURIComponent(type)}`, 'data-key': `${type} ${status}` }, count(number)) : '0');
   const unknown = overview.statuses ? 0 : null;
   return table('Tasks by type', [

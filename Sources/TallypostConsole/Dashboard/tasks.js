@@ -1,5 +1,5 @@
 // Tasks: a list with a filter, one with its history, retry and cancel.
-import { address, get, post } from './client.js';
+import { address, getRows, post } from './client.js';
 import { announce, choice, confirm, el, facts, field, fill, statusBadge, table, time, trouble } from './dom.js';
 import { canCancel, canRetry, count, duration, isFinal, money, plain, pretty } from './format.js';
 
@@ -49,7 +49,7 @@ export async function showTasks(place, to, overview) {
 }
 
 async function page(list, filter, cursor, before) {
-  const answer = await get(address('/v1/tasks', { ...filter, limit: perPage, cursor }));
+  const answer = await getRows(address('/v1/tasks', { ...filter, limit: perPage, cursor }));
   const tasks = [...before, ...answer.tasks];
   fill(list, taskTable(tasks, 'No task matches.'), answer.next ? el('div', { class: 'buttons start' }, el('button', { type: 'button', class: 'plain', 'data-key': 'more', onclick: async (event) => {
     event.target.disabled = true;
@@ -79,7 +79,7 @@ async function retryAll(filter, then) {
 
 /** One task. */
 export async function showTask(place, to) {
-  const answer = await get(`/v1/tasks/${encodeURIComponent(to.id)}`);
+  const answer = await getRows(`/v1/tasks/${encodeURIComponent(to.id)}`);
   const { task } = answer;
   const again = () => showTask(place, to).catch((error) => place.append(trouble(error)));
   const change = async (action, text, isDangerous) => {
