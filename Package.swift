@@ -40,7 +40,8 @@ let package = Package(
         .target(name: "TallypostThreads", dependencies: ["TallypostCore", "CLinux"], swiftSettings: strict),
         .target(name: "TallypostRelay", dependencies: ["TallypostCore", "TallypostThreads", "CLinux"], swiftSettings: strict),
         .target(
-            name: "TallypostConsole", dependencies: [
+            name: "TallypostConsole",
+            dependencies: [
                 "TallypostCore", "TallypostReconciliation", "TallypostThreads", "CMicrohttpd", "CCrypto", "CLinux",
             ],
             resources: [.embedInCode("Admin/openapi.json"), .embedInCode("Dashboard")], swiftSettings: strict),
@@ -92,7 +93,8 @@ let package = Package(
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
         .testTarget(
-            name: "TallypostConsoleTests", dependencies: ["TallypostCore", "TallypostReconciliation", "TallypostConsole", "CLinux"],
+            name: "TallypostConsoleTests",
+            dependencies: ["TallypostCore", "TallypostReconciliation", "TallypostConsole", "CLinux"],
             swiftSettings: strict),
         .testTarget(
             name: "tallypostTests",

@@ -20,16 +20,16 @@ final class Bench {
         let box = Flags()
         flags = box
         var settings = ConsoleSettings(
-                admin: admin, adminToken: token, public: signals, makeSignalBox: { [database] in FakeBox(database) },
-                openDesk: { [database] () throws(StoreError) in try FakeConsoleDesk(database) },
-                routes: {
-                    [
-                        ConsoleRoute(
-                            type: "send/receipt", url: "https://mail.example.com/", isSigned: true, maxAttempts: 8,
-                            timeout: .seconds(30), concurrency: 64)
-                    ]
-                }, metrics: { format, others in format.render(others) }, lastTurn: { box.lastTurn.withLock { $0 } },
-                isDraining: { box.isDraining.withLock { $0 } }, notice: { _ in })
+            admin: admin, adminToken: token, public: signals, makeSignalBox: { [database] in FakeBox(database) },
+            openDesk: { [database] () throws(StoreError) in try FakeConsoleDesk(database) },
+            routes: {
+                [
+                    ConsoleRoute(
+                        type: "send/receipt", url: "https://mail.example.com/", isSigned: true, maxAttempts: 8,
+                        timeout: .seconds(30), concurrency: 64)
+                ]
+            }, metrics: { format, others in format.render(others) }, lastTurn: { box.lastTurn.withLock { $0 } },
+            isDraining: { box.isDraining.withLock { $0 } }, notice: { _ in })
         if hasFindings {
             settings.openFindings = { [database, findings] () throws(StoreError) in try FakeFindingsDesk(database, findings) }
         }

@@ -46,9 +46,12 @@ import Testing
 
     @Test func `inserts nothing as markup, and reaches for nothing elsewhere`() throws {
         let bench = try Bench()
-        for name in ["main", "client", "format", "dom", "charts", "overview", "tasks", "routes", "findings", "reports", "groups"] {
+        for name in ["main", "client", "format", "dom", "charts", "overview", "tasks", "routes", "findings", "reports", "groups"]
+        {
             let script = try bench.admin().ask("GET", "/dashboard/\(name).js").body
-            for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "https://", "localStorage", "cookie"] {
+            for word in [
+                "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "https://", "localStorage", "cookie",
+            ] {
                 #expect(!script.contains(word), "\(name).js: \(word)")
             }
         }

@@ -21,7 +21,8 @@ final class FakeFindings: Sendable {
         _ kind: FindingClass, key: String, state breakState: BreakState = .open, amount: Int64? = nil, detail: String = "so"
     ) -> String {
         let finding = Finding(
-            kind: kind, severity: .high, owner: "payments", type: "charge", key: key, subject: key, taskID: 7, amountMinor: amount,
+            kind: kind, severity: .high, owner: "payments", type: "charge", key: key, subject: key, taskID: 7,
+            amountMinor: amount,
             currency: amount == nil ? nil : "GBP", since: Timestamp(microseconds: 0), detail: detail)
         let found = Break(
             finding: finding, state: breakState, change: .new, firstSeen: Timestamp(microseconds: 0),

@@ -177,7 +177,8 @@ final class FakeConsoleDesk: ConsoleDesk {
         try database.check()
         return database.state.withLock { state in
             state.counts += 1
-            return state.overview ?? Overview(lines: [], holders: [], finishedLastMinute: [:], due: 0, now: Timestamp(microseconds: 0))
+            return state.overview
+                ?? Overview(lines: [], holders: [], finishedLastMinute: [:], due: 0, now: Timestamp(microseconds: 0))
         }
     }
     func explain(id: Int64) throws(StoreError) -> Explanation? { nil }

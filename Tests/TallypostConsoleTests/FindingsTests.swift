@@ -38,7 +38,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "state=done", "state=", "state=open,", "severity=bad", "class=dead", "limit=0", "limit=501", "cursor=17", "nope=1", "type=%00",
+        "state=done", "state=", "state=open,", "severity=bad", "class=dead", "limit=0", "limit=501", "cursor=17", "nope=1",
+        "type=%00",
     ]) func `a query that cannot be is refused`(query: String) throws {
         #expect(try bench.admin().ask("GET", "/v1/findings?\(query)").status == 400)
     }
@@ -47,7 +48,8 @@ import Testing
         let id = bench.findings.add(.missing, key: "o_1")
         let path = "/v1/findings/\(id)/ack"
         for (body, status, reason) in [
-            ("", 400, "by is missing"), (#"{"by":"ana"}"#, 400, "reason is missing"), (#"{"by":" ","reason":"x"}"#, 400, "by is empty"),
+            ("", 400, "by is missing"), (#"{"by":"ana"}"#, 400, "reason is missing"),
+            (#"{"by":" ","reason":"x"}"#, 400, "by is empty"),
             (#"{"by":"ana","reason":""}"#, 400, "reason is empty"), (#"{"by":"ana","reason":"x","nope":1}"#, 400, "nope"),
             (#"{"by":"ana","reason":"x","until":"tomorrow"}"#, 400, "time such as"),
             (#"{"by":"ana","reason":"x","until":"2020-01-01T00:00:00Z"}"#, 422, "over"),
@@ -72,7 +74,8 @@ import Testing
         #expect(again.status == 409 && again.body.contains("is resolved"))
         #expect(try bench.admin().ask("POST", "/v1/findings/\(id)/ack", body).status == 409)
         #expect(try bench.admin().ask("POST", "/v1/findings/F-0000000000000000/resolve", body).status == 404)
-        #expect(try bench.admin().ask("POST", "/v1/findings/\(id)/resolve", #"{"by":"a","reason":"b","until":null}"#).status == 400)
+        #expect(
+            try bench.admin().ask("POST", "/v1/findings/\(id)/resolve", #"{"by":"a","reason":"b","until":null}"#).status == 400)
         #expect(bench.findings.state.withLock { $0.done } == ["resolved by ana: refunded"])
     }
 
@@ -115,12 +118,14 @@ import Testing
             MetricFamily("tallypost_in_flight", .gauge, "", [.init(.count(3), labels: [("destination", "https://a")])]),
             MetricFamily("tallypost_breaker_open", .gauge, "", [.init(.count(1), labels: [("destination", "https://a")])]),
             MetricFamily(
-                "tallypost_tasks_finished_total", .counter, "", [.init(.count(9), labels: [("type", "a"), ("status", "completed")])]),
+                "tallypost_tasks_finished_total", .counter, "",
+                [.init(.count(9), labels: [("type", "a"), ("status", "completed")])]),
         ])
         bench.database.state.withLock {
             $0.gauges = [PendingGauge(type: "a", pending: 3, oldestAge: .milliseconds(1_500))]
             $0.overview = Overview(
-                lines: [.init(type: "a", status: "failed", count: 2, oldestRunAt: nil)], holders: [], finishedLastMinute: ["failed": 1],
+                lines: [.init(type: "a", status: "failed", count: 2, oldestRunAt: nil)], holders: [],
+                finishedLastMinute: ["failed": 1],
                 due: 1, now: Timestamp(microseconds: 0))
         }
         var body = ""
@@ -137,7 +142,8 @@ import Testing
         let bench = try Bench()
         bench.database.state.withLock { $0.isAway = true }
         let reply = try bench.admin().ask("GET", "/v1/overview")
-        #expect(reply.status == 200 && reply.body.contains(#""database":{"up":false,"problem":"The database cannot be reached."}"#))
+        #expect(
+            reply.status == 200 && reply.body.contains(#""database":{"up":false,"problem":"The database cannot be reached."}"#))
         #expect(!reply.body.contains("10.0.0.7"))
         bench.database.state.withLock { $0.isAway = false }
         while try !bench.admin().ask("GET", "/v1/overview").body.contains(#""up":true"#) {}
@@ -149,6 +155,8 @@ import Testing
         for _ in 1...50 { _ = try bench.admin().ask("GET", "/v1/overview") }
         let span = ConsoleClock.now() - start
         // Once, and again for each rest that those requests took.
-        #expect(bench.database.state.withLock { $0.counts } <= 1 + Int(span.milliseconds / OverviewReader.shortestRest.milliseconds) + 1)
+        #expect(
+            bench.database.state.withLock { $0.counts } <= 1 + Int(span.milliseconds / OverviewReader.shortestRest.milliseconds)
+                + 1)
     }
 }

@@ -17,7 +17,9 @@ private final class Folder {
     }
 
     deinit {
-        for name in ["page.html", "breaks.csv", "manifest.json", "secret.txt", "link.html"] { _ = unsafe unlink("\(path)/\(name)") }
+        for name in ["page.html", "breaks.csv", "manifest.json", "secret.txt", "link.html"] {
+            _ = unsafe unlink("\(path)/\(name)")
+        }
         _ = unsafe rmdir(path)
     }
 
@@ -30,7 +32,9 @@ private final class Folder {
 
     /// Writes the manifest; its digest.
     func manifest(_ files: [(name: String, text: String)]) -> String {
-        let entries = files.map { #"{"name":"\#($0.name)","sha256":"\#(Digest.hex(Digest.sha256(Array($0.text.utf8))))","rows":1}"# }
+        let entries = files.map {
+            #"{"name":"\#($0.name)","sha256":"\#(Digest.hex(Digest.sha256(Array($0.text.utf8))))","rows":1}"#
+        }
         let text = #"{"files":[\#(entries.joined(separator: ", "))]}"#
         write("manifest.json", text)
         return Digest.hex(Digest.sha256(Array(text.utf8)))
@@ -65,7 +69,8 @@ private final class Folder {
         let body = try bench().admin().ask("GET", "/v1/reports").body
         #expect(body.hasPrefix(#"{"reports":[{"label":"2026-11","zone":"Europe/London","#))
         #expect(body.contains(#""signatures":[{"role":"preparer","by":"ana","at":"1970-01-01T00:00:00.000Z","note":null}]"#))
-        #expect(body.contains(#""files":["page.html","breaks.csv","link.html","../../etc/passwd","manifest.json"],"problem":null"#))
+        #expect(
+            body.contains(#""files":["page.html","breaks.csv","link.html","../../etc/passwd","manifest.json"],"problem":null"#))
     }
 
     @Test func `a page is served as it was written, and can do nothing`() throws {
@@ -76,11 +81,13 @@ private final class Folder {
         #expect(reply.headers["x-content-type-options"] == "nosniff")
         let table = try bench().admin().ask("GET", "/v1/reports/2026-11/breaks.csv")
         #expect(table.body == "id\r\nF-1\r\n" && table.headers["content-disposition"] == #"attachment; filename="breaks.csv""#)
-        #expect(try bench().admin().ask("HEAD", "/v1/reports/2026-11/page.html").headers["content-length"] == "\(page.utf8.count)")
+        #expect(
+            try bench().admin().ask("HEAD", "/v1/reports/2026-11/page.html").headers["content-length"] == "\(page.utf8.count)")
     }
 
     @Test(arguments: [
-        "secret.txt", "nope.csv", "..%2F..%2Fetc%2Fpasswd", "..", ".", "link.html", "%2Fetc%2Fpasswd", "page.html%2F..%2Fsecret.txt",
+        "secret.txt", "nope.csv", "..%2F..%2Fetc%2Fpasswd", "..", ".", "link.html", "%2Fetc%2Fpasswd",
+        "page.html%2F..%2Fsecret.txt",
     ]) func `what is not a file of the report is not served`(name: String) throws {
         let reply = try bench().admin().ask("GET", "/v1/reports/2026-11/\(name)")
         #expect(reply.status == 404 && !reply.body.contains("root:") && !reply.body.contains("not listed"))
@@ -99,7 +106,8 @@ private final class Folder {
     @Test func `a label, zone or revision that is not there is not found`() throws {
         let bench = try bench(revision: 3)
         for (query, status) in [
-            ("2026-11/page.html?revision=3", 200), ("2026-11/page.html?zone=Europe/London", 200), ("2026-11/page.html?revision=2", 404),
+            ("2026-11/page.html?revision=3", 200), ("2026-11/page.html?zone=Europe/London", 200),
+            ("2026-11/page.html?revision=2", 404),
             ("2026-11/page.html?zone=UTC", 404), ("2026-12/page.html", 404), ("2026-11/page.html?revision=x", 400),
         ] { #expect(try bench.admin().ask("GET", "/v1/reports/\(query)").status == status, "\(query)") }
     }

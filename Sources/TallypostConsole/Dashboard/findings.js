@@ -83,7 +83,7 @@ export async function showFinding(place, to) {
     });
     if (done) { announce(`${finding.id} is ${done.finding.state}.`); again(); }
   };
-  const isOver = ['resolved', 'cleared'].includes(finding.state);
+  const isOver = !['open', 'acknowledged'].includes(finding.state);
   fill(place,
     el('p', { class: 'back' }, el('a', { href: '#/findings' }, '← Findings')),
     el('h1', { tabindex: -1 }, `${words(finding.class)} `, severityBadge(finding.severity), ' ', stateBadge(finding.state)),

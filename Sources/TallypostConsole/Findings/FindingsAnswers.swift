@@ -25,7 +25,7 @@ struct FindingsAnswers {
         case .resolve(let id, let actor):
             guard let before = try desk.finding(id: id) else { return Self.noFinding(id) }
             let isDone = try desk.resolve(id: id, by: actor.who, reason: actor.reason)
-            return try changed(id, isDone, before, "resolve takes only one that is: open, acknowledged, unconfirmed")
+            return try changed(id, isDone, before, "resolve takes only one that is: open, acknowledged")
         case .runs(let limit):
             let runs = try desk.runs(limit: limit)
             return .json { json in
@@ -58,10 +58,11 @@ struct FindingsAnswers {
     ) throws(StoreError) -> HTTPAnswer {
         guard let before = try desk.finding(id: id) else { return Self.noFinding(id) }
         if let until, until <= now() {
-            return .problem(.unprocessable, "until is \(until.iso8601), which is over; give a time to come", instance: Self.path(id))
+            return .problem(
+                .unprocessable, "until is \(until.iso8601), which is over; give a time to come", instance: Self.path(id))
         }
         let isDone = try desk.acknowledge(id: id, by: actor.who, reason: actor.reason, until: until)
-        return try changed(id, isDone, before, "ack takes only one that is: open, acknowledged, unconfirmed")
+        return try changed(id, isDone, before, "ack takes only one that is: open, acknowledged")
     }
 
     private func changed(_ id: String, _ isDone: Bool, _ before: Break, _ rule: String) throws(StoreError) -> HTTPAnswer {
@@ -129,7 +130,8 @@ struct ReportMedia {
         var answer = HTTPAnswer(status: 200, contentType: type.text, body: [])
         answer.file = file
         // The name came from the manifest, and is ours; quotes and controls are left out all the same.
-        let plain = String(name.unicodeScalars.filter { $0.isASCII && $0.value >= 0x20 && $0 != "\"" && $0 != "\\" && $0.value != 0x7F })
+        let plain = String(
+            name.unicodeScalars.filter { $0.isASCII && $0.value >= 0x20 && $0 != "\"" && $0 != "\\" && $0.value != 0x7F })
         answer = answer.adding("Content-Disposition", "\(type.isShown ? "inline" : "attachment"); filename=\"\(plain)\"")
         return type.isPage ? answer.adding("Content-Security-Policy", Self.pagePolicy) : answer
     }

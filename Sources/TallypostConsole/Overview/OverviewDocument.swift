@@ -100,7 +100,9 @@ struct OverviewDocument {
         }
     }
 
-    private func samples(_ name: String) -> [MetricFamily.Sample] { families.first { $0.name == "tallypost_\(name)" }?.samples ?? [] }
+    private func samples(_ name: String) -> [MetricFamily.Sample] {
+        families.first { $0.name == "tallypost_\(name)" }?.samples ?? []
+    }
 
     private static func number(_ sample: MetricFamily.Sample) -> Int64 {
         if case .count(let count) = sample.value { count } else { 0 }

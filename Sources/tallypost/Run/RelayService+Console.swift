@@ -15,6 +15,7 @@ extension RelayService {
             openDesk: { () throws(StoreError) in try engine.openConsole() }, routes: { pulse.routes },
             metrics: { board.text($0, adding: $1) }, lastTurn: { pulse.lastTurn }, isDraining: { pulse.isDraining },
             notice: { $0.write(to: log) })
+        settings.openFindings = { () throws(StoreError) in try ReconcileFindingsDesk(engine) }
         settings.families = { board.families }
         do throws(ListenerFault) { return try Console(settings) } catch {
             throw ConfigurationError(problems: [
