@@ -21,7 +21,8 @@ import Testing
     }
 
     @Test func `refuses a host that is not its own, as all of the listener does`() throws {
-        let client = try Bench().admin()
+        let bench = try Bench()
+        let client = try bench.admin()
         client.send("GET / HTTP/1.1\r\nHost: rebound.example\r\n\r\n")
         #expect(client.reply()?.status == 421)
     }

@@ -66,7 +66,8 @@ private final class Folder {
     }
 
     @Test func `a report is listed with its files and the names under it`() throws {
-        let body = try bench().admin().ask("GET", "/v1/reports").body
+        let bench = try bench()
+        let body = try bench.admin().ask("GET", "/v1/reports").body
         #expect(body.hasPrefix(#"{"reports":[{"label":"2026-11","zone":"Europe/London","#))
         #expect(body.contains(#""signatures":[{"role":"preparer","by":"ana","at":"1970-01-01T00:00:00.000Z","note":null}]"#))
         #expect(
@@ -74,22 +75,24 @@ private final class Folder {
     }
 
     @Test func `a page is served as it was written, and can do nothing`() throws {
-        let reply = try bench().admin().ask("GET", "/v1/reports/2026-11/page.html")
+        let bench = try bench()
+        let reply = try bench.admin().ask("GET", "/v1/reports/2026-11/page.html")
         #expect(reply.status == 200 && reply.body == page && reply.headers["content-type"] == "text/html; charset=utf-8")
         let policy = reply.headers["content-security-policy"] ?? ""
         #expect(policy.hasPrefix("sandbox") && policy.contains("default-src 'none'") && !policy.contains("script"))
         #expect(reply.headers["x-content-type-options"] == "nosniff")
-        let table = try bench().admin().ask("GET", "/v1/reports/2026-11/breaks.csv")
+        let table = try bench.admin().ask("GET", "/v1/reports/2026-11/breaks.csv")
         #expect(table.body == "id\r\nF-1\r\n" && table.headers["content-disposition"] == #"attachment; filename="breaks.csv""#)
         #expect(
-            try bench().admin().ask("HEAD", "/v1/reports/2026-11/page.html").headers["content-length"] == "\(page.utf8.count)")
+            try bench.admin().ask("HEAD", "/v1/reports/2026-11/page.html").headers["content-length"] == "\(page.utf8.count)")
     }
 
     @Test(arguments: [
         "secret.txt", "nope.csv", "..%2F..%2Fetc%2Fpasswd", "..", ".", "link.html", "%2Fetc%2Fpasswd",
         "page.html%2F..%2Fsecret.txt",
     ]) func `what is not a file of the report is not served`(name: String) throws {
-        let reply = try bench().admin().ask("GET", "/v1/reports/2026-11/\(name)")
+        let bench = try bench()
+        let reply = try bench.admin().ask("GET", "/v1/reports/2026-11/\(name)")
         #expect(reply.status == 404 && !reply.body.contains("root:") && !reply.body.contains("not listed"))
     }
 

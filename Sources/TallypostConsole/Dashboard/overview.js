@@ -124,7 +124,7 @@ const leases = (overview) => {
   const held = new Map((overview.statuses?.leases ?? []).map((one) => [one.relay, one]));
   const names = [...new Set([...overview.relays.map((one) => one.name), ...held.keys()])].filter(Boolean).sort();
   const seen = new Map(overview.relays.map((one) => [one.name, one]));
-  return table('Relays', [{ title: 'Relay' }, { title: 'Tasks held', isNumber: true }, { title: 'Signed' }, { title: 'Held back by' }], names.map((name) => [
+  return table('Relays', [{ title: 'Relay' }, { title: 'Tasks held', isNumber: true }, { title: 'Seen' }, { title: 'Held back by' }], names.map((name) => [
     name, count(held.get(name)?.count), seen.has(name) ? time(seen.get(name).seenAt) : '–',
     (seen.get(name)?.state?.restraints ?? []).map((one) => `${one.destination}: ${reasons[one.reason] ?? one.reason}`).join('; ') || 'nothing',
   ]), 'Only relays that share a rate, hold tasks or are held back are listed, and none does or is.');

@@ -5,7 +5,11 @@ import { count, moment } from './format.js';
 
 const verdict = (status) => badge({ clean: 'good', breaks: 'warn', incomplete: 'bad' }[status] ?? 'dim', status);
 const signature = (one) => el('li', {}, el('b', {}, one.role), ` ${one.by}, `, time(one.at), one.note ? ` – ${one.note}` : '');
-const ending = (name) => name.split('.').at(-1).toUpperCase();
+/** What differs between the files of a report: its names begin alike. */
+export const short = (name) => {
+  const rest = name.replace(/^.*_r\d+[_.-]?/, '');
+  return rest.includes('.') ? rest : rest.toUpperCase();
+};
 
 function report(one) {
   const id = `report-${one.label}-${one.revision}-${one.zone}`;
@@ -13,10 +17,10 @@ function report(one) {
   const manifest = one.files.find((name) => name.endsWith('manifest.json')) ?? 'manifest.json';
   return el('article', { class: 'card', 'aria-labelledby': id },
     el('h3', { id }, `${one.label} `, el('small', {}, `revision ${one.revision}, ${one.zone}`), ' ', verdict(one.status)),
-    el('p', { class: 'dim' }, `${moment(one.from)} up to, not with, ${moment(one.to)}; as of `, time(one.asOf), `, run ${one.run}`),
+    el('p', { class: 'dim' }, `From ${moment(one.from)} to ${moment(one.to)}, which is excluded; as of `, time(one.asOf), `, run ${one.run}`),
     one.problem ? el('p', { class: 'notice bad' }, one.problem) : null,
     one.files.length ? el('p', { class: 'files' }, one.files.map((name) => el('button', { type: 'button', class: name.endsWith('.html') ? 'primary' : 'plain', title: name, onclick: () => open(name) },
-      name.endsWith('.html') ? 'Open the page' : name === manifest ? 'Manifest' : ending(name) === 'CSV' ? name : ending(name)))) : null,
+      name.endsWith('.html') ? 'Open the page' : name === manifest ? 'Manifest' : short(name)))) : null,
     one.signatures.length ? el('ul', { class: 'signatures' }, one.signatures.map(signature)) : el('p', { class: 'dim' }, 'Nobody has signed it yet.'),
     el('details', {}, el('summary', {}, 'Verify it'), el('p', {}, 'Hashes and adds everything again, and names the first thing that differs:'),
       el('pre', { tabindex: 0 }, `tallypost verify ${one.directory}/${manifest}`), el('p', { class: 'dim' }, 'SHA-256 of the manifest'), el('pre', { tabindex: 0 }, one.manifestSha256)));
