@@ -8,7 +8,8 @@ CREATE TABLE tallypost_reconciler (
     lease_until timestamptz,
     last_run    bigint      NOT NULL DEFAULT 0,
     as_of       timestamptz,                      -- of the last run's snapshot
-    last_event  bigint      NOT NULL DEFAULT 0    -- the last row of task_events that it took into account
+    last_event  bigint      NOT NULL DEFAULT 0,    -- the last row of task_events that it took into account
+    event_gaps  text        NOT NULL DEFAULT '[]'  -- JSON: numbers below it that showed no event: theirs may be committed later
 );
 INSERT INTO tallypost_reconciler (id) VALUES (1);
 

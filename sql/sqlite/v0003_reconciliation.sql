@@ -8,7 +8,8 @@ CREATE TABLE tallypost_reconciler (
     lease_until TEXT,
     last_run    INTEGER NOT NULL DEFAULT 0,
     as_of       TEXT, -- of the last run's snapshot
-    last_event  INTEGER NOT NULL DEFAULT 0 -- the last row of task_events that it took into account
+    last_event  INTEGER NOT NULL DEFAULT 0, -- the last row of task_events that it took into account
+    event_gaps  TEXT    NOT NULL DEFAULT '[]' -- JSON: numbers below it that showed no event: theirs may be committed later
 );
 INSERT INTO tallypost_reconciler (id) VALUES (1);
 
