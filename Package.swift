@@ -40,8 +40,11 @@ let package = Package(
         .target(name: "TallypostThreads", dependencies: ["TallypostCore", "CLinux"], swiftSettings: strict),
         .target(name: "TallypostRelay", dependencies: ["TallypostCore", "TallypostThreads", "CLinux"], swiftSettings: strict),
         .target(
-            name: "TallypostConsole", dependencies: ["TallypostCore", "TallypostThreads", "CMicrohttpd", "CCrypto", "CLinux"],
-            resources: [.embedInCode("Admin/openapi.json")], swiftSettings: strict),
+            name: "TallypostConsole",
+            dependencies: [
+                "TallypostCore", "TallypostReconciliation", "TallypostThreads", "CMicrohttpd", "CCrypto", "CLinux",
+            ],
+            resources: [.embedInCode("Admin/openapi.json"), .embedInCode("Dashboard")], swiftSettings: strict),
         .executableTarget(
             name: "tallypost",
             dependencies: [
@@ -92,7 +95,9 @@ let package = Package(
         .testTarget(
             name: "TallypostDeliveryTests", dependencies: ["TallypostCore", "TallypostDelivery", "CLinux"], swiftSettings: strict),
         .testTarget(
-            name: "TallypostConsoleTests", dependencies: ["TallypostCore", "TallypostConsole", "CLinux"], swiftSettings: strict),
+            name: "TallypostConsoleTests",
+            dependencies: ["TallypostCore", "TallypostReconciliation", "TallypostConsole", "CLinux"],
+            swiftSettings: strict),
         .testTarget(
             name: "tallypostTests",
             dependencies: ["tallypost", "TallypostCore", "TallypostDelivery", "TallypostRelay", "TallypostSQLite"],

@@ -3,6 +3,8 @@
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 // The daemon's start takes variable arguments and Swift cuts the names of the library's enums, so both stay in C.
 
@@ -112,6 +114,16 @@ static inline void *mhd_socket_context(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info == NULL ? NULL : info->socket_context;
+}
+
+// A response that sends a file from its first byte; the descriptor stays the caller's. NULL without memory or descriptors.
+static inline struct MHD_Response *mhd_file_response(int descriptor, uint64_t size)
+{
+    int own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    if (own < 0) return NULL;
+    struct MHD_Response *response = MHD_create_response_from_fd64(size, own);
+    if (response == NULL) close(own);
+    return response;
 }
 
 // A response with a body that is copied; NULL without memory.

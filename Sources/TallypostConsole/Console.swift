@@ -19,6 +19,12 @@ public struct ConsoleSettings: Sendable {
     public var routes: @Sendable () -> [ConsoleRoute]
     /// The page that Prometheus scrapes: the relay's own counters and those that it is given.
     public var metrics: @Sendable (MetricsText, [MetricFamily]) -> String
+    /// Connects to reconciliation for the API.
+    package typealias OpenFindings = @Sendable () throws(StoreError) -> any FindingsDesk
+    /// The same; nil: its requests are answered 503.
+    package var openFindings: OpenFindings?
+    /// What the relay tells of itself, for the dashboard.
+    package var families: @Sendable () -> [MetricFamily] = { [] }
     /// When the dispatch loop last turned, by CLOCK_BOOTTIME.
     public var lastTurn: @Sendable () -> Instant
     /// Whether the relay was told to stop.

@@ -37,11 +37,16 @@ public final class MetricsBoard: Sendable {
     ///
     /// - Parameter others: what is known elsewhere: tasks that are pending, whether the database answers.
     public func text(_ format: MetricsText, adding others: [MetricFamily] = []) -> String {
+        format.render((families + others).sorted { $0.name < $1.name })
+    }
+
+    /// What the relay tells of itself, which build it is included; a second old at most.
+    public var families: [MetricFamily] {
         let snapshot = latest.withLock { $0 }
         let build = MetricFamily(
             "tallypost_build_info", .gauge, "Always 1; the labels say which build this is.",
             [.init(.count(1), labels: [("version", version)])])
-        return format.render(([build] + (snapshot?.families ?? []) + others).sorted { $0.name < $1.name })
+        return [build] + (snapshot?.families ?? [])
     }
 
     func turned(at now: Instant) { turnedAt.store(now.nanoseconds, ordering: .releasing) }

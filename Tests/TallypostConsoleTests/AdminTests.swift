@@ -125,7 +125,9 @@ import Testing
             let reply = try bench.admin().ask("DELETE", path)
             #expect(reply.status == 405 && reply.headers["allow"] == allowed)
         }
-        for path in ["/", "/v1", "/v1/findings", "/v1/reports", "/v1/tasks/1/explode"] {
+        for path in [
+            "/v1", "/v1/nope", "/v1/tasks/1/explode", "/v1/findings/nope", "/dashboard", "/dashboard/nope.js", "/dashboard/a/b",
+        ] {
             #expect(try bench.admin().ask("GET", path).status == 404)
         }
         let head = try bench.admin().ask("HEAD", "/v1/tasks")

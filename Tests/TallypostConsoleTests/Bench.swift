@@ -7,29 +7,34 @@ import TallypostCore
 /// A console on free ports, with fakes behind it.
 final class Bench {
     let database = FakeDatabase()
+    let findings = FakeFindings()
     let console: Console
     let adminPort: Int
     let publicPort: Int
 
-    init(token: String? = nil) throws {
+    init(token: String? = nil, hasFindings: Bool = true, families: [MetricFamily] = []) throws {
         let admin = try ListeningSocket(.tcp(host: "127.0.0.1", port: 0))
         let signals = try ListeningSocket(.tcp(host: "127.0.0.1", port: 0))
         adminPort = admin.port ?? 0
         publicPort = signals.port ?? 0
         let box = Flags()
         flags = box
-        console = try Console(
-            ConsoleSettings(
-                admin: admin, adminToken: token, public: signals, makeSignalBox: { [database] in FakeBox(database) },
-                openDesk: { [database] () throws(StoreError) in try FakeConsoleDesk(database) },
-                routes: {
-                    [
-                        ConsoleRoute(
-                            type: "send/receipt", url: "https://mail.example.com/", isSigned: true, maxAttempts: 8,
-                            timeout: .seconds(30), concurrency: 64)
-                    ]
-                }, metrics: { format, others in format.render(others) }, lastTurn: { box.lastTurn.withLock { $0 } },
-                isDraining: { box.isDraining.withLock { $0 } }, notice: { _ in }))
+        var settings = ConsoleSettings(
+            admin: admin, adminToken: token, public: signals, makeSignalBox: { [database] in FakeBox(database) },
+            openDesk: { [database] () throws(StoreError) in try FakeConsoleDesk(database) },
+            routes: {
+                [
+                    ConsoleRoute(
+                        type: "send/receipt", url: "https://mail.example.com/", isSigned: true, maxAttempts: 8,
+                        timeout: .seconds(30), concurrency: 64)
+                ]
+            }, metrics: { format, others in format.render(others) }, lastTurn: { box.lastTurn.withLock { $0 } },
+            isDraining: { box.isDraining.withLock { $0 } }, notice: { _ in })
+        if hasFindings {
+            settings.openFindings = { [database, findings] () throws(StoreError) in try FakeFindingsDesk(database, findings) }
+        }
+        settings.families = { families }
+        console = try Console(settings)
     }
 
     /// What the relay would say.

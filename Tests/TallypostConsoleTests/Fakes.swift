@@ -25,6 +25,9 @@ final class FakeDatabase: Sendable {
         var paused: [PausedRoute] = []
         var matching = 0
         var gauges: [PendingGauge] = []
+        var overview: Overview?
+        /// How often every row was counted.
+        var counts = 0
         var group: GroupPage?
     }
     let state = Mutex(State())
@@ -171,7 +174,12 @@ final class FakeConsoleDesk: ConsoleDesk {
     }
 
     func overview() throws(StoreError) -> Overview {
-        Overview(lines: [], holders: [], finishedLastMinute: [:], due: 0, now: Timestamp(microseconds: 0))
+        try database.check()
+        return database.state.withLock { state in
+            state.counts += 1
+            return state.overview
+                ?? Overview(lines: [], holders: [], finishedLastMinute: [:], due: 0, now: Timestamp(microseconds: 0))
+        }
     }
     func explain(id: Int64) throws(StoreError) -> Explanation? { nil }
     func pausedRoutes() throws(StoreError) -> [PausedRoute] {

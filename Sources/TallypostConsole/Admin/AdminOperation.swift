@@ -122,7 +122,7 @@ enum AdminRouter {
     }
 
     /// The members of the body, which may be missing, but is said to be JSON in any case: a page of another site cannot say so.
-    private static func members(_ request: HTTPRequest, known: [String]) throws(AdminFault) -> [String: JSONSource] {
+    static func members(_ request: HTTPRequest, known: [String]) throws(AdminFault) -> [String: JSONSource] {
         try expectJSON(request)
         _ = try query(request, known: [])
         guard !request.body.isEmpty else { return [:] }
@@ -160,7 +160,7 @@ enum AdminRouter {
         }
     }
 
-    private static func expect(_ request: HTTPRequest, _ methods: [String]) throws(AdminFault) {
+    static func expect(_ request: HTTPRequest, _ methods: [String]) throws(AdminFault) {
         guard !methods.contains(request.head.method) else { return }
         let allowed = methods.joined(separator: ", ")
         throw AdminFault(problem: .methodNotAllowed, detail: "only \(allowed) is allowed here", allowed: allowed)
@@ -205,12 +205,12 @@ enum AdminRouter {
         return cursor
     }
 
-    private static func limit(_ query: [String: String]) throws(AdminFault) -> Int {
+    static func limit(_ query: [String: String]) throws(AdminFault) -> Int {
         guard let text = query["limit"] else { return usualOnPage }
         return Int(try number(text, "limit", 1...Int64(mostOnPage), "tasks"))
     }
 
-    private static func number(
+    static func number(
         _ text: String, _ name: String, _ range: ClosedRange<Int64>, _ unit: String
     ) throws(AdminFault) -> Int64 {
         guard let number = canonical(text), range.contains(number) else {

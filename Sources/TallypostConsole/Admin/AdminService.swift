@@ -9,6 +9,10 @@ final class AdminService: HTTPService {
     /// Bulk changes may take minutes: they have a thread and a connection of their own.
     private let bulkWorker: AdminWorker
     private let gauges: GaugeReader
+    private let overview: OverviewReader
+    /// Nil: there is no reconciliation to ask.
+    private let findings: FindingsWorker?
+    private let tickets = TicketBook()
 
     init(_ settings: ConsoleSettings, access: AdminAccess) {
         self.access = access
@@ -19,6 +23,14 @@ final class AdminService: HTTPService {
         bulkWorker = AdminWorker(
             name: "tp-admin-bulk", openDesk: settings.openDesk, routes: settings.routes, notice: settings.notice)
         gauges = GaugeReader(openDesk: settings.openDesk)
+        findings = settings.openFindings.map { FindingsWorker(openDesk: $0, notice: settings.notice) }
+        let health = settings.health
+        overview = OverviewReader(settings) { reading in
+            OverviewDocument(
+                families: settings.families(), isLive: health.live().status == 200, isDraining: health.isDraining(),
+                hasFindings: settings.openFindings != nil
+            ).answer(reading)
+        }
     }
 
     /// Answers what waits, and ends.
@@ -26,13 +38,20 @@ final class AdminService: HTTPService {
         worker.stop()
         bulkWorker.stop()
         gauges.stop()
+        overview.stop()
+        findings?.stop()
     }
 
     func respond(to request: HTTPRequest) -> HTTPResponse {
-        let page = request.head.segments.count == 1 ? Page(rawValue: request.head.segments[0]) : nil
-        if let refusal = access.refusal(request.head, needsToken: page?.needsToken ?? true) { return .now(refusal) }
+        let path = request.head.segments
+        let page = path.count == 1 ? Page(rawValue: path[0]) : path.count == 2 && path[0] == "dashboard" ? .file : nil
+        if let refusal = access.refusal(request.head, needsToken: (page?.needsToken ?? true) && !hasTicket(request)) {
+            return .now(refusal)
+        }
         do throws(AdminFault) {
             if let page { return try respond(to: request, page) }
+            if let ticket = try ticket(request) { return .now(ticket) }
+            if let response = try reconciliation(request) { return response }
             return later(try AdminRouter.operation(request))
         } catch {
             let answer = HTTPAnswer.problem(error.problem, error.detail, instance: request.head.path)
@@ -40,15 +59,68 @@ final class AdminService: HTTPService {
         }
     }
 
+    // MARK: The dashboard's requests
+
+    private func reconciliation(_ request: HTTPRequest) throws(AdminFault) -> HTTPResponse? {
+        if request.head.segments == ["v1", "overview"] {
+            try AdminRouter.expect(request, ["GET", "HEAD"])
+            _ = try AdminRouter.query(request, known: [])
+            return .later { [overview] exchange in if !overview.post(exchange) { exchange.finish(Self.crowded) } }
+        }
+        guard let operation = try FindingsRouter.operation(request) else { return nil }
+        guard let findings else {
+            return .now(.problem(.unavailable, "this relay does not reconcile", instance: request.head.path))
+        }
+        return .later { exchange in
+            if !findings.post(FindingsWorker.Job(operation: operation, exchange: exchange)) { exchange.finish(Self.crowded) }
+        }
+    }
+
+    /// `POST /v1/reports/{label}/{file}/ticket`.
+    private func ticket(_ request: HTTPRequest) throws(AdminFault) -> HTTPAnswer? {
+        let path = request.head.segments
+        guard path.count == 5, path[0] == "v1", path[1] == "reports", path[4] == "ticket" else { return nil }
+        try AdminRouter.expect(request, ["POST"])
+        try AdminRouter.expectJSON(request)
+        if !request.body.isEmpty {
+            guard let source = JSONSource(request.body) else { throw AdminFault(detail: "the body is no JSON text") }
+            _ = try AdminRouter.object(source, "the body", known: [])
+        }
+        let query = try AdminRouter.query(request, known: ["zone", "revision"])
+        let name = try FindingsRouter.reportName(Array(path[2...3]), query)
+        guard let ticket = tickets.issue(name) else { return .problem(.unavailable, "there are no random bytes; ask again") }
+        return .json(201) { json in
+            json.member("ticket", ticket)
+            json.name("expiresInSeconds")
+            json.integer(TicketBook.lifetime.milliseconds / 1_000)
+        }
+    }
+
+    /// Whether it brings a ticket for the file that it names, which then is used up.
+    private func hasTicket(_ request: HTTPRequest) -> Bool {
+        let path = request.head.segments
+        guard path.count == 4, path[0] == "v1", path[1] == "reports", request.head.method == "GET",
+            let query = try? AdminRouter.query(request, known: ["zone", "revision", "ticket"]), let text = query["ticket"],
+            let name = try? FindingsRouter.reportName(Array(path[2...]), query)
+        else { return false }
+        return tickets.redeem(text, for: name)
+    }
+
+    private static let crowded = HTTPAnswer.problem(.unavailable, "too many requests wait; ask again").adding("Retry-After", "1")
+
     /// Pages outside `/v1`.
     private enum Page: String {
         case livez, readyz, healthz, metrics
         case openAPI = "openapi.json"
+        case dashboard = ""
+        /// Of the dashboard.
+        case file = "dashboard"
 
         /// Whoever watches whether we live has no token.
         var needsToken: Bool {
             switch self {
-            case .livez, .readyz, .healthz: false
+            // The dashboard comes without data, and asks for the token itself.
+            case .livez, .readyz, .healthz, .dashboard, .file: false
             case .metrics, .openAPI: true
             }
         }
@@ -71,6 +143,12 @@ final class AdminService: HTTPService {
             let format = MetricsText(accept: request.head.headers["accept"])
             let text = metrics(format, gauges.scrape().families)
             return .now(HTTPAnswer(status: 200, contentType: format.contentType, body: Array(text.utf8)))
+        case .dashboard: return .now(Dashboard.page)
+        case .file:
+            guard request.head.segments.count == 2, let file = Dashboard.file(request.head.segments[1]) else {
+                throw AdminRouter.notFound
+            }
+            return .now(file)
         case .openAPI:
             return .now(HTTPAnswer(status: 200, contentType: "application/json", body: PackageResources.openapi_json))
         }
@@ -81,7 +159,7 @@ final class AdminService: HTTPService {
             if case .retryAll = operation { bulkWorker } else { self.worker }
         return .later { exchange in
             if !worker.post(AdminJob(operation: operation, exchange: exchange)) {
-                exchange.finish(.problem(.unavailable, "too many requests wait; ask again").adding("Retry-After", "1"))
+                exchange.finish(Self.crowded)
             }
         }
     }

@@ -50,12 +50,7 @@ struct AdminLoop {
     /// Those who come within so long are asked about together; whoever comes alone is not kept waiting.
     static let gathering = TimeSpan.milliseconds(10)
 
-    private let openDesk: ConsoleSettings.OpenDesk
-    private let routes: @Sendable () -> [ConsoleRoute]
-    private let notice: (ConsoleNotice) -> Void
-    private var desk: AdminDesk?
-    private var link = DatabaseLink()
-    private var isAwayTold = false
+    private var holder: DeskHolder<AdminDesk>
     private var waiters: [Waiter] = []
     /// Those of whom nothing was asked yet.
     private var arrivals: [Waiter] = []
@@ -66,9 +61,9 @@ struct AdminLoop {
         openDesk: @escaping ConsoleSettings.OpenDesk, routes: @escaping @Sendable () -> [ConsoleRoute],
         notice: @escaping (ConsoleNotice) -> Void
     ) {
-        self.openDesk = openDesk
-        self.routes = routes
-        self.notice = notice
+        holder = DeskHolder(name: "admin", notice: notice) { () throws(StoreError) in
+            AdminDesk(desk: try openDesk(), routes: routes)
+        }
     }
 
     /// How long there is nothing to do but for new requests; nil: for ever.
@@ -104,7 +99,7 @@ struct AdminLoop {
         }
         waiters = []
         arrivals = []
-        desk = nil
+        holder.close()
     }
 
     /// Answers those whose task has ended or whose time is over, and returns the rest.
@@ -124,52 +119,12 @@ struct AdminLoop {
 
     private mutating func endedTasks(among ids: [Int64]) -> Set<Int64> {
         // While the database is away they go on waiting: it may come back in their time.
-        guard let desk = connected() else { return [] }
-        do throws(StoreError) { return try desk.desk.ended(among: ids) } catch {
-            failed(error)
-            return []
-        }
+        (try? holder.ask(isReading: false) { desk throws(StoreError) in try desk.desk.ended(among: ids) }) ?? []
     }
 
     private mutating func answer(_ operation: AdminOperation) -> HTTPAnswer {
-        // A connection that broke while nobody used it is found out by the next request, which need not suffer for it.
-        for isLast in operation.isReading ? [false, true] : [true] {
-            guard let desk = connected() else { return StoreError.away() }
-            do throws(StoreError) { return try desk.answer(operation) } catch {
-                failed(error)
-                guard error.kind == .connection, !isLast else { return error.answer() }
-            }
-        }
-        return StoreError.away()
-    }
-
-    private mutating func connected() -> AdminDesk? {
-        if let desk { return desk }
-        guard link.mayTry(at: ConsoleClock.now()) else { return nil }
         do throws(StoreError) {
-            let desk = AdminDesk(desk: try openDesk(), routes: routes)
-            self.desk = desk
-            link.succeeded()
-            if isAwayTold { notice(.databaseBack("admin")) }
-            isAwayTold = false
-            return desk
-        } catch {
-            away(error)
-            return nil
-        }
-    }
-
-    private mutating func failed(_ error: StoreError) {
-        switch error.kind {
-        case .connection: desk = nil
-        case .data: break
-        default: notice(.requestFailed("admin", error))
-        }
-    }
-
-    private mutating func away(_ error: StoreError) {
-        link.failed(at: ConsoleClock.now())
-        if !isAwayTold { notice(.databaseAway("admin", error)) }
-        isAwayTold = true
+            return try holder.ask(isReading: operation.isReading) { desk throws(StoreError) in try desk.answer(operation) }
+        } catch { return error.answer() }
     }
 }

@@ -9,6 +9,8 @@ struct HTTPAnswer: Sendable, Equatable {
     var contentType: String
     var body: [UInt8]
     var headers: [Header] = []
+    /// Sent instead of `body`, from where it lies.
+    var file: OpenFile?
 
     /// After an error the connection is closed: what follows on it may be a rest that was never meant as a request.
     var closes: Bool { status >= 400 }
@@ -51,7 +53,7 @@ struct HTTPAnswer: Sendable, Equatable {
 /// What can go wrong, each with the status that tells it and a name that programs may rely on.
 enum Problem: String, CaseIterable, Sendable {
     case badRequest, unauthorized, notFound, methodNotAllowed, timeout, conflict, gone, contentTooLarge, unsupportedMediaType
-    case misdirected, keyReused, quotaExceeded, tooManyHeaders, unavailable, defect
+    case misdirected, keyReused, unprocessable, quotaExceeded, tooManyHeaders, unavailable, defect
 
     var status: Int {
         switch self {
@@ -65,7 +67,7 @@ enum Problem: String, CaseIterable, Sendable {
         case .contentTooLarge: 413
         case .unsupportedMediaType: 415
         case .misdirected: 421
-        case .keyReused: 422
+        case .keyReused, .unprocessable: 422
         case .quotaExceeded: 429
         case .tooManyHeaders: 431
         case .defect: 500
@@ -94,6 +96,7 @@ enum Problem: String, CaseIterable, Sendable {
         case .unsupportedMediaType: "The body must be JSON"
         case .misdirected: "The host is not served here"
         case .keyReused: "The idempotency key belongs to another request"
+        case .unprocessable: "It cannot be done"
         case .quotaExceeded: "Too many requests"
         case .tooManyHeaders: "Too many headers"
         case .defect: "A fault of the relay"

@@ -117,11 +117,18 @@ private let constantHeaders: [HTTPAnswer.Header] = [
 private func queue(
     _ answer: HTTPAnswer, _ exchange: Exchange, _ server: HTTPServer, _ connection: OpaquePointer
 ) -> MHD_Result {
-    let made = unsafe answer.body.withUnsafeBytes { unsafe mhd_response($0.baseAddress, $0.count) }
+    let made: OpaquePointer? =
+        if let file = answer.file {
+            unsafe mhd_file_response(file.descriptor, UInt64(file.size))
+        } else {
+            unsafe answer.body.withUnsafeBytes { unsafe mhd_response($0.baseAddress, $0.count) }
+        }
     guard let response = unsafe made else { return mhd_refuse() }
     defer { unsafe MHD_destroy_response(response) }
     _ = unsafe MHD_add_response_header(response, "Content-Type", answer.contentType)
-    for header in constantHeaders + answer.headers { _ = unsafe MHD_add_response_header(response, header.name, header.value) }
+    // What an answer says for itself goes before what all say.
+    let constant = constantHeaders.filter { header in !answer.headers.contains { $0.name == header.name } }
+    for header in constant + answer.headers { _ = unsafe MHD_add_response_header(response, header.name, header.value) }
     if answer.closes { _ = unsafe MHD_add_response_header(response, "Connection", "close") }
     server.answers(slot: exchange.slot)
     return unsafe MHD_queue_response(connection, UInt32(answer.status), response)

@@ -89,6 +89,20 @@ struct JSONSource: Sendable {
         return members
     }
 
+    /// The elements of an array, in order; nil when it is none.
+    var elements: [JSONSource]? {
+        guard kind == .array else { return nil }
+        var elements: [JSONSource] = []
+        var position = Self.skipSpace(text, text.startIndex + 1)
+        while text[position] != UInt8(ascii: "]") {
+            let end = Self.end(of: text, from: position)
+            elements.append(JSONSource(valid: text[position..<end]))
+            position = Self.skipSpace(text, end)
+            if text[position] == UInt8(ascii: ",") { position = Self.skipSpace(text, position + 1) }
+        }
+        return elements
+    }
+
     // MARK: Scanning what is known to be JSON
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D }
