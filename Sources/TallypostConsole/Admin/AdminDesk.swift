@@ -45,8 +45,10 @@ struct AdminDesk {
         case .setPaused(let isPaused, let type, let actor): return try setPaused(isPaused, type, actor)
         case .group(let key, let cursor, let limit): return try group(key, cursor, limit)
         case .probe:
-            // Any statement will do; this one reads a table of a few rows.
-            _ = try desk.pausedRoutes()
+            if let hold = try desk.tide().hold {
+                return .problem(.unavailable, "dispatch is held: \(hold.reason); tallypost doctor --after-restore")
+                    .adding("Retry-After", "30")
+            }
             return .json { json in
                 json.name("status")
                 json.string("ready")

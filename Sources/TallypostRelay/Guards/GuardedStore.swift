@@ -42,6 +42,7 @@ public final class GuardedStore: TaskStore {
     /// The database's clock, and when it was read.
     private var clock = Timestamp(microseconds: 0)
     private var lookedAt = Instant(nanoseconds: .min)
+    private var raisedAt = Instant(nanoseconds: 0)
     private var mustLook = true
     /// Something was written since the mark was last raised.
     private var hasWritten = false
@@ -92,9 +93,10 @@ public final class GuardedStore: TaskStore {
     }
 
     private func lookIfDue() throws(StoreError) {
-        let age = now() - lookedAt
-        let interval = hold != nil ? Self.heldInterval : hasWritten ? Self.raiseInterval : Self.lookInterval
-        if mustLook || age >= interval || inner.tideIsCheap { try look(raising: age >= interval) }
+        let moment = now()
+        let isRaisable = hasWritten && hold == nil && moment - raisedAt >= Self.raiseInterval
+        let interval = hold != nil ? Self.heldInterval : Self.lookInterval
+        if mustLook || isRaisable || moment - lookedAt >= interval || inner.tideIsCheap { try look(raising: isRaisable) }
     }
 
     private func look(raising: Bool = false) throws(StoreError) {
@@ -110,9 +112,10 @@ public final class GuardedStore: TaskStore {
                 tide = try inner.tide(raising: false)
             }
         } else {
-            if raising, hasWritten, tide.hold == nil {
+            if raising, tide.hold == nil {
                 tide = try inner.tide(raising: true)
                 hasWritten = false
+                raisedAt = now()
             }
             remember(tide)
         }

@@ -41,7 +41,7 @@ public protocol TideMemory {
 ///
 /// It is written after the mark was committed, so what it says is never more than what the database holds. It is not flushed: a machine
 /// that crashes may lose the last line, and then remembers a little less.
-public struct TideFile: TideMemory {
+public struct TideFile: TideMemory, Sendable {
     /// Its path.
     public let path: String
 

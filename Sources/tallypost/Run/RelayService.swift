@@ -42,7 +42,9 @@ struct RelayService {
             seed: UInt64.random(in: 0...UInt64.max), limits: Self.limits(for: configuration))
         let engine = Engine(database)
         let pollOnly = configuration.wakeUp == .poll
-        let store = StoreThread { engine.makeStore(pollOnly: pollOnly) }
+        let guarding = DispatchGuard(log: log)
+        let memory = DispatchGuard.memory(of: database, environment: sources.environment)
+        let store = StoreThread { guarding.guarding(engine.makeStore(pollOnly: pollOnly), memory: memory) }
         let pulse = ConsolePulse(configuration)
 
         log.info("starting", ["relay": relay.name, "version": Version.current, "database": database.redacted])
@@ -60,15 +62,20 @@ struct RelayService {
         // database that hangs must not keep the process.
         if let console { WorkerThread(name: "tp-stop") { console.stop() }.join(within: patience) }
         store.close(within: patience)
-        return report(ending, tally: dispatcher.tally)
+        return report(ending, tally: dispatcher.tally, hold: guarding.currentHold)
     }
 
-    private func report(_ ending: Dispatcher.Ending, tally: RelayTally) -> ExitCode {
+    private func report(_ ending: Dispatcher.Ending, tally: RelayTally, hold: DispatchHold?) -> ExitCode {
         let counts: KeyValuePairs<String, any LogValue> = [
             "completed": tally.completed, "retried": tally.retried, "failed": tally.failed, "released": tally.released,
             "purged": tally.purged,
         ]
         switch ending {
+        case .finished where drains && hold != nil:
+            // What is due was not even looked at.
+            log.critical(
+                "dispatch is held: not drained", ["reason": hold?.reason ?? "", "mend": "tallypost doctor --after-restore"])
+            return .unavailable
         case .finished:
             log.info("finished", counts)
             return .good
