@@ -1,0 +1,62 @@
+package import TallypostCore
+
+/// What a rule is run with.
+package struct RuleContext: Sendable {
+    /// When the snapshot was taken.
+    package var asOf: Timestamp
+    /// Tasks created before this may have been removed by retention: business rows of that time are not missed. Nil: nothing was removed.
+    package var retiredBefore: Timestamp?
+    /// Minor digits by currency; what is not there is as in ISO 4217, and else 2.
+    package var exponents: [String: Int]
+    /// How many findings of one rule are listed; its counts and sums tell all.
+    package var listed = 100_000
+
+    /// Memberwise.
+    package init(asOf: Timestamp, retiredBefore: Timestamp? = nil, exponents: [String: Int] = [:]) {
+        self.asOf = asOf
+        self.retiredBefore = retiredBefore
+        self.exponents = exponents
+    }
+
+    /// ISO 4217's currencies that do not have two minor digits.
+    private static let isoExponents: [String: Int] = {
+        let none = [
+            "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF",
+        ]
+        let three = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]
+        return Dictionary(uniqueKeysWithValues: none.map { ($0, 0) } + three.map { ($0, 3) } + [("CLF", 4), ("UYW", 4)])
+    }()
+
+    /// Minor digits of a currency.
+    func exponent(_ currency: String) -> Int { exponents[currency] ?? Self.isoExponents[currency] ?? 2 }
+
+    /// As a person reads it: `EUR 42.00`; without a currency the minor units.
+    func spoken(_ amount: Int64?, _ currency: String?) -> String {
+        guard let amount else { return currency.map { "no amount in \($0)" } ?? "no amount" }
+        guard let currency else { return "\(amount) minor units of no currency" }
+        let exponent = exponent(currency)
+        var digits = String(amount.magnitude)
+        if exponent > 0 {
+            digits = String(repeating: "0", count: max(0, exponent + 1 - digits.count)) + digits
+            digits.insert(".", at: digits.index(digits.endIndex, offsetBy: -exponent))
+        }
+        return "\(currency) \(amount < 0 ? "-" : "")\(digits)"
+    }
+}
+
+/// What came of a rule.
+package struct RuleOutcome: Sendable {
+    /// What it found, in the order of the database; bounded by ``RuleContext/listed``.
+    package var findings: [Finding] = []
+    /// Findings beyond those that are listed.
+    package var notListed: Int64 = 0
+    /// By currency; a rule that is a query has none.
+    package var bridges: [BusinessBridge] = []
+    /// Control totals of what was read.
+    package var sources: [ReconciliationReport.Source] = []
+    /// Why it could not be run, or not to its end: the report is incomplete. One sentence that names the mend.
+    package var failure: String?
+
+    /// Nothing yet.
+    package init() {}
+}
