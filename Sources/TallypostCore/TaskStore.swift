@@ -178,9 +178,12 @@ public struct ClaimBatch: Sendable {
     public var now: Timestamp
     /// Whether more of the demanded types may be due right now (the limit cut the batch short).
     public var mayHaveMore: Bool
+    /// The tide mark as the claim saw it, where the engine can tell for nothing.
+    public var mark: Int64?
 
     /// Memberwise.
-    public init(tasks: [ClaimedTask], now: Timestamp, mayHaveMore: Bool) {
+    public init(tasks: [ClaimedTask], now: Timestamp, mayHaveMore: Bool, mark: Int64? = nil) {
+        self.mark = mark
         self.tasks = tasks
         self.now = now
         self.mayHaveMore = mayHaveMore

@@ -21,11 +21,28 @@ extension PostgresStore {
 
     /// One read-only transaction of at most a few seconds.
     public func unbacked(among ids: [Int64], by rule: HoldRule) throws(StoreError) -> Set<Int64> {
-        var look = PostgresConnection.Step(name: "hold_rule", binary: true)
-        look.sql = rule.sql
-        look.parameters.append(ids)
+        do throws(StoreError) {
+            var look = PostgresConnection.Step(name: "hold_rule", binary: true)
+            look.sql = rule.sql(try keyType(of: rule))
+            look.parameters.append(ids)
+            let result = try run([[step("rule_patience"), look]])[0].get()[1]
+            return Set((0..<result.rowCount).compactMap { result.integer($0, 0) })
+        } catch {
+            // The table may have been altered.
+            keyTypes = [:]
+            throw error
+        }
+    }
+
+    private func keyType(of rule: HoldRule) throws(StoreError) -> String? {
+        guard let sql = rule.keyTypeSQL else { return nil }
+        if let known = keyTypes[sql] { return known }
+        var look = PostgresConnection.Step(name: "hold_rule_key", binary: false)
+        look.sql = sql
         let result = try run([[step("rule_patience"), look]])[0].get()[1]
-        return Set((0..<result.rowCount).compactMap { result.integer($0, 0) })
+        let type = result.rowCount > 0 ? result.text(0, 0) : nil
+        keyTypes[sql] = type
+        return type
     }
 }
 

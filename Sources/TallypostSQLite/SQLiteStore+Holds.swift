@@ -38,7 +38,7 @@ extension SQLiteStore {
     /// One statement, prepared anew: rules are few, and may change.
     public func unbacked(among ids: [Int64], by rule: HoldRule) throws(StoreError) -> Set<Int64> {
         let session = try opened(for: "hold_rule")
-        let look = try session.connection.prepare(rule.sql, operation: "hold_rule")
+        let look = try session.connection.prepare(rule.sql(nil), operation: "hold_rule")
         try look.bind(1, text: ClaimReader.list(ids))
         return Set(try look.rows { $0.integer(0) })
     }

@@ -1,18 +1,25 @@
 /// A rule that holds tasks before they are sent while their business row is not there.
-public struct HoldRule: Sendable, Equatable {
+public struct HoldRule: Sendable {
     /// The rule's name.
     public var name: String
     /// The type of the tasks that it holds.
     public var type: String
-    /// For this engine: one parameter, the tasks' ids (`bigint[]`; a JSON array on SQLite); its rows are the ids of those to hold.
-    public var sql: String
+    /// A query that gives the type of the business row's key, where the engine must know it; nil: it need not.
+    public var keyTypeSQL: String?
+    /// For this engine, and that type: one parameter, the tasks' ids (`bigint[]`; a JSON array on SQLite); its rows are the ids of those
+    /// to hold.
+    public var sql: @Sendable (_ keyType: String?) -> String
     /// What is looked for, around the task's subject: “no row of orders with id ” …
     public var lacking: String
     /// … “ where state = 'paid'”; may be empty.
     public var condition: String
 
     /// Memberwise.
-    public init(name: String, type: String, sql: String, lacking: String, condition: String = "") {
+    public init(
+        name: String, type: String, keyTypeSQL: String? = nil, lacking: String, condition: String = "",
+        sql: @escaping @Sendable (_ keyType: String?) -> String
+    ) {
+        self.keyTypeSQL = keyTypeSQL
         self.name = name
         self.type = type
         self.sql = sql

@@ -188,6 +188,18 @@ public final class GuardedStore: TaskStore {
     private func keepBack(_ batch: ClaimBatch) -> ClaimBatch {
         guard !batch.tasks.isEmpty else { return batch }
         hasWritten = true
+        if let mark = batch.mark, let known = remembered, mark < known.mark {
+            // Restored under us, with the connection left as it was. None of these is sent.
+            owed += batch.tasks.map { Outcome(id: $0.id, epoch: $0.epoch, change: .released(after: .zero)) }
+            mustLook = true
+            do throws(StoreError) {
+                try putBackOwed()
+                try look()
+            } catch {
+                // The next visit finds out.
+            }
+            return nothing
+        }
         let rules = rules()
         guard !rules.isEmpty else { return batch }
         var reasons: [Int64: String] = [:]

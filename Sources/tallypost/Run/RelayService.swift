@@ -43,6 +43,7 @@ struct RelayService {
         let engine = Engine(database)
         let pollOnly = configuration.wakeUp == .poll
         let guarding = DispatchGuard(log: log)
+        guarding.apply(try configuration.holdRules(file: sources.file, dialect: database.dialect))
         let memory = DispatchGuard.memory(of: database, environment: sources.environment)
         let store = StoreThread { guarding.guarding(engine.makeStore(pollOnly: pollOnly), memory: memory) }
         let pulse = ConsolePulse(configuration)
@@ -52,7 +53,7 @@ struct RelayService {
         let console = try console(listeners, engine, pulse, board)
         var surroundings = Dispatcher.Surroundings(
             now: pulse.now, signals: signals, notifier: SystemdNotifier(), log: log, board: board,
-            reload: { reload(courier, pulse) })
+            reload: { reload(courier, pulse, guarding) })
         surroundings.stopping = pulse.stop
         let dispatcher = Dispatcher(relay: relay, courier: courier, store: store, surroundings: surroundings)
         let ending = dispatcher.run()
@@ -90,7 +91,7 @@ struct RelayService {
 
     /// Another configuration, or nil with the reason logged: the old one stays in force.
     private func reload(
-        _ courier: CurlCourier, _ pulse: ConsolePulse
+        _ courier: CurlCourier, _ pulse: ConsolePulse, _ guarding: DispatchGuard
     ) -> (routes: [String: RoutePolicy], retention: RetentionPolicy, schedules: [Schedule])? {
         do throws(ConfigurationError) {
             let configuration = try Configuration.load(sources)
@@ -101,7 +102,11 @@ struct RelayService {
                     )
                 ])
             }
+            let rules = try configuration.database.map { database throws(ConfigurationError) in
+                try configuration.holdRules(file: sources.file, dialect: database.dialect)
+            }
             try Self.apply(configuration, to: courier, file: sources.file)
+            guarding.apply(rules ?? [])
             pulse.apply(configuration)
             warn(of: configuration)
             log.info("configuration reloaded", ["routes": configuration.routes.count])
