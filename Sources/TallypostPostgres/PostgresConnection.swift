@@ -19,13 +19,17 @@ import TallypostCore
 
     /// Whether statements are prepared once by name (a session of our own), or sent whole each time (a pooler may stand between).
     let keepsSession: Bool
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
     private let statements: [String: String]
     private var prepared: Set<String> = []
 
     /// Connects. Parameters that the URL does not set get values fit for a relay: only a primary that takes writes will do, a
     /// dead peer is noticed within seconds.
-    init(url: String, statements: [String: String], keepsSession: Bool) throws(StoreError) {
+    ///
+    /// - Parameter sessions: which servers will do, in the words of libpq's `target_session_attrs`.
+    init(
+        url: String, statements: [String: String], keepsSession: Bool, sessions: String = "read-write"
+    ) throws(StoreError) {
         self.statements = statements
         self.keepsSession = keepsSession
         let names = [
@@ -33,7 +37,7 @@ import TallypostCore
             "tcp_user_timeout", "fallback_application_name", "client_encoding",
         ]
         // The URL stands last, so that what it sets goes before these.
-        let defaults = ["read-write", "5", "10", "5", "3", "15000", "tallypost", "UTF8"]
+        let defaults = [sessions, "5", "10", "5", "3", "15000", "tallypost", "UTF8"]
         let words = Array(names.dropFirst()) + ["dbname"]
         let values = defaults + [url]
         guard let handle = unsafe Self.connect(words, values) else {
@@ -147,6 +151,35 @@ import TallypostCore
             return .failure(failure)
         }
         return .success(results)
+    }
+
+    // MARK: Streams
+
+    /// Runs one statement and hands over its rows one by one, never two at a time; `each` says whether to go on. How many rows it changed.
+    ///
+    /// The rows after a no are read and thrown away: to break the statement off would end the transaction around it.
+    @discardableResult
+    func stream(_ step: Step, _ each: (PostgresResult) -> Bool) throws(StoreError) -> Int {
+        precondition(!keepsSession, "a stream is sent whole: its answer must be the next")
+        try send(step)
+        guard unsafe PQsetSingleRowMode(handle) == 1, unsafe PQpipelineSync(handle) == 1 else { throw lost(step.name) }
+        var failure: StoreError?
+        var affected = 0
+        var goesOn = true
+        while let raw = unsafe PQgetResult(handle) {
+            let result = unsafe PostgresResult(raw)
+            switch result.status {
+            case PGRES_SINGLE_TUPLE: if goesOn { goesOn = each(result) }
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: affected = result.affected
+            default:
+                if unsafe PQstatus(handle) == CONNECTION_BAD { throw lost(step.name, result, isGone: true) }
+                failure = PostgresFault.error(result, step.name)
+            }
+        }
+        if unsafe PQstatus(handle) == CONNECTION_BAD { throw lost(step.name, isGone: true) }
+        try awaitSync(step.name, failure: &failure)
+        if let failure { throw failure }
+        return affected
     }
 
     /// A statement's result, and the end mark behind it.

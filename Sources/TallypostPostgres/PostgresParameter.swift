@@ -9,6 +9,9 @@ struct PostgresParameters {
         values.append(text.map { Array($0.utf8.filter { $0 != 0 }) + [0] })
     }
 
+    /// A text without NUL, as its bytes.
+    mutating func append(raw bytes: [UInt8]) { values.append(bytes + [0]) }
+
     mutating func append(_ number: Int) { append(String(number)) }
 
     /// An array of integers.

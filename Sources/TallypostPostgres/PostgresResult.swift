@@ -24,7 +24,7 @@ import TallypostCore
     fileprivate func typeID(_ column: Int) -> UInt32 { unsafe PQftype(handle, Int32(column)) }
     func isNull(_ row: Int, _ column: Int) -> Bool { unsafe PQgetisnull(handle, Int32(row), Int32(column)) == 1 }
 
-    private func cell(_ row: Int, _ column: Int) -> UnsafeRawBufferPointer {
+    func cell(_ row: Int, _ column: Int) -> UnsafeRawBufferPointer {
         let length = unsafe Int(PQgetlength(handle, Int32(row), Int32(column)))
         return unsafe UnsafeRawBufferPointer(start: PQgetvalue(handle, Int32(row), Int32(column)), count: length)
     }

@@ -16,7 +16,7 @@ import TallypostCore
         case creating
     }
 
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
     private let backoff: Unmanaged<BusyBackoff>
     private var share = LockShare()
     private var knownVersion: Int64?

@@ -5,7 +5,7 @@ import TallypostCore
 ///
 /// Parameters are numbered from 1 as in the SQL (`?1`), columns from 0 as in SQLite.
 @safe final class SQLiteStatement {
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
     /// The statement's name, for errors.
     let operation: String
 
@@ -53,13 +53,16 @@ import TallypostCore
     }
 
     /// On to the next row; false at the end.
-    private func step() throws(StoreError) -> Bool {
+    func step() throws(StoreError) -> Bool {
         switch unsafe sqlite3_step(handle) {
         case SQLITE_ROW: return true
         case SQLITE_DONE: return false
         default: throw unsafe SQLiteFault.lastError(of: sqlite3_db_handle(handle), operation: operation)
         }
     }
+
+    /// Lets go of the snapshot and of the row it stands on.
+    func reset() { unsafe sqlite3_reset(handle) }
 
     // MARK: Parameters
 
@@ -82,6 +85,11 @@ import TallypostCore
     /// As text, byte for byte: it need not be UTF-8.
     func bind(_ index: Int32, text bytes: [UInt8]) throws(StoreError) {
         unsafe try check(bytes.withUnsafeBytes { unsafe bind(index, $0) })
+    }
+
+    /// As a blob; no bytes at all are an empty one.
+    func bind(_ index: Int32, blob bytes: [UInt8]) throws(StoreError) {
+        try check(unsafe tallypost_sqlite_bind_blob(handle, index, bytes, UInt64(bytes.count)))
     }
 
     func bindNull(_ index: Int32) throws(StoreError) { try check(unsafe sqlite3_bind_null(handle, index)) }

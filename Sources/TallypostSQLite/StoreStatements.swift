@@ -37,6 +37,8 @@ final class StoreStatements {
     static let signals = StatementFile(PackageResources.signals_sql)
     /// `sql/sqlite/desk.sql`.
     static let desk = StatementFile(PackageResources.desk_sql)
+    /// `sql/sqlite/reconcile.sql`.
+    static let reconcile = StatementFile(PackageResources.reconcile_sql)
 
     init(_ connection: SQLiteConnection) throws(StoreError) {
         func prepare(_ name: String, from file: StatementFile = StoreStatements.tasks) throws(StoreError) -> SQLiteStatement {

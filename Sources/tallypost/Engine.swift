@@ -40,6 +40,14 @@ struct Engine: Sendable {
         }
     }
 
+    /// Reconciliation's side, connected: to read from, or to write to. Of another role's URL where rules are read with less rights.
+    func openReconcile() throws(StoreError) -> any ReconcileDatabase {
+        switch database {
+        case .sqlite(let path): try SQLiteReconcileDatabase(path: path)
+        case .postgres(let url): try PostgresReconcileDatabase(url: url)
+        }
+    }
+
     /// Who makes and checks the tables.
     func makeSchemaKeeper() throws(StoreError) -> any SchemaKeeper {
         switch database {

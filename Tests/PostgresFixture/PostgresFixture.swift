@@ -24,7 +24,7 @@ public final class PostgresFixture: DatabaseFixture {
     /// Where it was made.
     public let databases: TestDatabases
     private let access: Access
-    private let relayURL: String
+    let relayURL: String
     private let application: Mutex<PostgresSession>
 
     /// Makes the database, migrated.
@@ -157,8 +157,10 @@ public final class PostgresFixture: DatabaseFixture {
     public func clear() throws {
         try execute(
             """
-            DROP TABLE pending_tasks, task_groups, task_attempts, task_events, task_routes, tallypost_relays, tallypost_schema CASCADE;
             DO $$ DECLARE name text; BEGIN
+                FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename ~ '^(pending_tasks$|task_|tallypost_)' LOOP
+                    EXECUTE 'DROP TABLE ' || name || ' CASCADE';
+                END LOOP;
                 FOR name IN SELECT oid::regprocedure FROM pg_proc WHERE proname LIKE 'tallypost%' LOOP
                     EXECUTE 'DROP FUNCTION IF EXISTS ' || name;
                 END LOOP; END $$
@@ -214,4 +216,9 @@ public final class PostgresFixture: DatabaseFixture {
         default: return .text(text)
         }
     }
+}
+
+extension PostgresFixture: ReconcileFixture {
+    /// In this fixture's mode, and in its role.
+    package func makeReconcileDatabase() throws -> any ReconcileDatabase { try PostgresReconcileDatabase(url: relayURL) }
 }

@@ -102,11 +102,8 @@ public final class SQLiteFixture: DatabaseFixture {
 
     /// Drops our tables; the file stays in WAL mode.
     public func clear() throws {
-        try execute(
-            """
-            DROP TABLE pending_tasks; DROP TABLE task_groups; DROP TABLE task_attempts; DROP TABLE task_events; DROP TABLE task_routes;
-            DROP TABLE tallypost_relays; DROP TABLE tallypost_schema
-            """)
+        let tables = try query("SELECT name FROM sqlite_schema WHERE type = 'table' AND (name GLOB 'tallypost_*' OR name GLOB 'task_*')")
+        for name in tables.compactMap({ $0[0] }) + ["pending_tasks"] { try execute("DROP TABLE \(name)") }
     }
 
     /// On the application's connection.
@@ -154,4 +151,9 @@ public final class SQLiteFixture: DatabaseFixture {
         if ColumnValue.booleanColumns.contains(column) { return .boolean(text != "0") }
         return type == "INTEGER" ? Int64(text).map { .integer($0) } ?? .text(text) : .text(text)
     }
+}
+
+extension SQLiteFixture: ReconcileFixture {
+    /// Of this file.
+    package func makeReconcileDatabase() throws -> any ReconcileDatabase { try SQLiteReconcileDatabase(path: path) }
 }

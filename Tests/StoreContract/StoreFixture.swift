@@ -65,3 +65,9 @@ public struct FixtureError: Error, CustomStringConvertible {
     /// - Parameter description: what went wrong.
     public init(_ description: String) { self.description = description }
 }
+
+/// A fixture on a real database that reconciliation can work on.
+package protocol ReconcileFixture: DatabaseFixture {
+    /// Reconciliation's connection: another one each time.
+    func makeReconcileDatabase() throws -> any ReconcileDatabase
+}

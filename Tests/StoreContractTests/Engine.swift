@@ -25,6 +25,17 @@ enum Engine: String, CaseIterable, CustomTestStringConvertible {
         if self == .memory { try body(MemoryFixture()) } else { try withDatabase { try body($0) } }
     }
 
+    /// Those that reconciliation works on.
+    static let reconciled: [Engine] = [.sqlite, .postgres, .postgresPooled, .postgresAsRelay]
+
+    /// A database, and reconciliation's connection to it.
+    func withReconcile(_ body: (any ReconcileFixture, any ReconcileDatabase) throws -> Void) throws {
+        try withDatabase { database in
+            guard let fixture = database as? any ReconcileFixture else { throw FixtureError("\(self) cannot be reconciled") }
+            try body(fixture, fixture.makeReconcileDatabase())
+        }
+    }
+
     /// The same with all that a real database has.
     func withDatabase(_ body: (any DatabaseFixture) throws -> Void) throws {
         switch self {

@@ -13,11 +13,15 @@ import Testing
         return Set(StatementFile(Array(bytes)).statements.map { $0.0 })
     }
 
-    @Test(arguments: ["tasks.sql", "desk.sql", "signals.sql", "guards.sql"])
+    @Test(arguments: ["tasks.sql", "desk.sql", "signals.sql", "guards.sql", "reconcile.sql"])
     func `both engines hold the same names`(file: String) throws {
         let names = try Self.names("postgres/" + file)
         #expect(!names.isEmpty)
         #expect(names == (try Self.names("sqlite/" + file)))
+    }
+
+    @Test func `every statement of reconciliation is in the file, and the file has no other`() throws {
+        #expect(try Self.names("postgres/reconcile.sql") == Set(ReconcileStatement.allCases.map(\.rawValue)))
     }
 
     @Test func `every statement prepares on a migrated database`() throws {

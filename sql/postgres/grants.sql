@@ -70,6 +70,15 @@ GRANT INSERT ON task_attempts, task_events TO :"relay";
 GRANT INSERT, DELETE ON task_routes TO :"relay";
 -- Its own sign of life, and those of relays that are dead.
 GRANT INSERT, UPDATE, DELETE ON tallypost_relays TO :"relay";
+-- What reconciliation keeps. A signature is only ever added; a run, a report and a ledger that was imported are not taken back.
+GRANT SELECT ON tallypost_reconciler, tallypost_runs, tallypost_register, tallypost_movements, tallypost_findings, tallypost_reports,
+    tallypost_signatures, tallypost_imports, tallypost_ledger_matches, tallypost_ledger_items, tallypost_alerts, tallypost_holds,
+    tallypost_mark TO :"relay";
+GRANT INSERT ON tallypost_signatures TO :"relay";
+GRANT INSERT, UPDATE ON tallypost_runs, tallypost_findings, tallypost_reports, tallypost_imports TO :"relay";
+GRANT UPDATE ON tallypost_reconciler TO :"relay";
+GRANT INSERT, UPDATE, DELETE ON tallypost_register, tallypost_movements, tallypost_ledger_matches, tallypost_ledger_items,
+    tallypost_alerts, tallypost_holds, tallypost_mark TO :"relay";
 -- Retention: the one way to remove a task.
 GRANT EXECUTE ON FUNCTION tallypost_purge TO :"relay";
 -- What follows from a task's end, and what schedules and the API order: tasks that these functions insert, and no others.
@@ -79,6 +88,9 @@ GRANT EXECUTE ON FUNCTION tallypost_follow, tallypost_fan_out, tallypost_close_g
 \if :has_report
 GRANT USAGE ON SCHEMA :tables_in TO :"report";
 GRANT SELECT ON task_groups, task_attempts, task_events, task_routes, tallypost_relays, tallypost_schema TO :"report";
+GRANT SELECT ON tallypost_reconciler, tallypost_runs, tallypost_register, tallypost_movements, tallypost_findings, tallypost_reports,
+    tallypost_signatures, tallypost_imports, tallypost_ledger_matches, tallypost_ledger_items, tallypost_alerts, tallypost_holds,
+    tallypost_mark TO :"report";
 -- Every column but the token, those of an adopted table's own included.
 SELECT format('GRANT SELECT (%s) ON pending_tasks TO %I', string_agg(quote_ident(attname), ', ' ORDER BY attnum), :'report')
 FROM pg_attribute
