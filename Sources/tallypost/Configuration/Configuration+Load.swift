@@ -1,6 +1,7 @@
 import FoundationEssentials
 import TallypostCore
 import TallypostDelivery
+import TallypostReconciliation
 
 extension Configuration {
     /// Where a configuration comes from. The command line goes before the file.
@@ -101,7 +102,7 @@ extension Configuration {
                 every: reconcile["every"]?.duration(), staleAfter: reconcile["staleAfter"]?.duration(),
                 rules: reconcile["rules"]?.string("a folder"), reports: reconcile["reports"]?.string("a folder"))
         }
-        for alert in fields["alerts"]?.list() ?? [] { readAlert(alert) }
+        for alert in fields["alerts"]?.list() ?? [] { readAlert(alert, routeReader) }
         if let retention = fields["retention"], let policy = retention.retention() { self.retention = policy }
     }
 
@@ -135,22 +136,15 @@ extension Configuration {
         if let list = try? AllowList(parsing: entries) { allow = list }
     }
 
-    private mutating func readAlert(_ node: ConfigurationNode) {
-        guard let fields = node.fields(["url", "depthOver", "failureRateOver"]) else { return }
-        guard let url = fields["url"], let text = url.string("a URL") else {
-            if fields["url"] == nil { node.report("has no url; add it") }
-            return
+    private mutating func readAlert(_ node: ConfigurationNode, _ routes: RouteReader) {
+        guard let alert = node.alert(reading: routes) else { return }
+        if alerts.contains(where: { $0.settings.name == alert.settings.name }) {
+            node.report("is the second alert named \"\(alert.settings.name)\"; give each a name of its own: name: \"…\"")
         }
-        do { _ = try CurlTargetParser().origin(of: text) } catch { url.report(error.reason) }
-        var rate: Double?
-        switch fields["failureRateOver"]?.value {
-        case .number(let number) where (0...1).contains(number): rate = number
-        case .integer(let number) where (0...1).contains(number): rate = Double(number)
-        case nil: break
-        default: fields["failureRateOver"]?.report("must be a number from 0 to 1")
+        if alert.settings.missedRun, reconcile?.every == nil {
+            node.report("waits for runs that were missed (missedRun), but nothing runs; add reconcile: { every: \"5m\" }")
         }
-        alerts.append(
-            AlertConfiguration(url: text, depthOver: fields["depthOver"]?.integer(0...Int(Int32.max)), failureRateOver: rate))
+        alerts.append(alert)
     }
 
     // MARK: The command line
@@ -167,6 +161,10 @@ extension Configuration {
             let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2, !parts[0].isEmpty else {
                 refuse("--route", "\"\(text)\" is not TYPE=URL; write --route send-receipt=https://mail.example.com/receipts")
+                continue
+            }
+            guard !parts[0].hasPrefix(RoutePolicy.alertPrefix) else {
+                refuse("--route \(parts[0])", "alerts have routes of their own; write them under alerts in the configuration")
                 continue
             }
             guard parts[0] != RoutePolicy.noticeType else {
@@ -199,7 +197,6 @@ extension Configuration {
     private func listNotCarriedOut(file: String?) -> [ConfigurationProblem] {
         var paths: [String] = []
         if reconcile != nil { paths.append("reconcile") }
-        if !alerts.isEmpty { paths.append("alerts") }
         for (type, route) in routes.sorted(by: { $0.key < $1.key }) {
             if route.sla != nil { paths.append("routes.\(type).sla") }
         }

@@ -51,9 +51,10 @@ struct RelayService {
         log.info("starting", ["relay": relay.name, "version": Version.current, "database": database.redacted])
         let board = MetricsBoard(version: Version.current)
         let console = try console(listeners, engine, pulse, board)
+        let alerts = AlertService(configuration, engine: engine, log: log)
         var surroundings = Dispatcher.Surroundings(
             now: pulse.now, signals: signals, notifier: SystemdNotifier(), log: log, board: board,
-            reload: { reload(courier, pulse, guarding) })
+            reload: { reload(courier, pulse, guarding, alerts) })
         surroundings.stopping = pulse.stop
         let dispatcher = Dispatcher(relay: relay, courier: courier, store: store, surroundings: surroundings)
         let ending = dispatcher.run()
@@ -62,6 +63,7 @@ struct RelayService {
         // After the loop: signals were still taken while it drained. On a thread of its own, which keeps the console: one that waits for a
         // database that hangs must not keep the process.
         if let console { WorkerThread(name: "tp-stop") { console.stop() }.join(within: patience) }
+        alerts.stop(within: patience)
         store.close(within: patience)
         return report(ending, tally: dispatcher.tally, hold: guarding.currentHold)
     }
@@ -91,7 +93,7 @@ struct RelayService {
 
     /// Another configuration, or nil with the reason logged: the old one stays in force.
     private func reload(
-        _ courier: CurlCourier, _ pulse: ConsolePulse, _ guarding: DispatchGuard
+        _ courier: CurlCourier, _ pulse: ConsolePulse, _ guarding: DispatchGuard, _ alerts: AlertService
     ) -> (routes: [String: RoutePolicy], retention: RetentionPolicy, schedules: [Schedule])? {
         do throws(ConfigurationError) {
             let configuration = try Configuration.load(sources)
@@ -107,6 +109,7 @@ struct RelayService {
             }
             try Self.apply(configuration, to: courier, file: sources.file)
             guarding.apply(rules ?? [])
+            alerts.apply(configuration)
             pulse.apply(configuration)
             warn(of: configuration)
             log.info("configuration reloaded", ["routes": configuration.routes.count])

@@ -84,6 +84,7 @@ struct DoctorCommand: Command {
         guard let file = sources.file else { return [] }
         let unsigned = configuration.allRoutes.filter {
             !$0.value.isSigned && $0.value.subscribers.isEmpty && $0.key != RoutePolicy.noticeType
+                && !$0.key.hasPrefix(RoutePolicy.alertPrefix)
         }.keys.sorted()
         let count = configuration.routes.count
         return [
