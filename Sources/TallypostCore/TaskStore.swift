@@ -98,7 +98,9 @@ extension TaskStore {
     }
 
     /// For a store that no restored backup can ever be behind: nothing is held.
-    public func tide(raising: Bool) throws(StoreError) -> Tide { Tide(identity: "", mark: 0, at: Timestamp(microseconds: 0), hold: nil) }
+    public func tide(raising: Bool) throws(StoreError) -> Tide {
+        Tide(identity: "", mark: 0, at: Timestamp(microseconds: 0), hold: nil)
+    }
 
     /// Unless an engine knows better.
     public var tideIsCheap: Bool { false }

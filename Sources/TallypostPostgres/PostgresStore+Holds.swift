@@ -60,7 +60,8 @@ extension Tide {
             hold?.read(detail: result.text(0, 6) ?? "")
         }
         self.init(
-            identity: result.text(0, 0) ?? "", mark: result.integer(0, 1) ?? 0, at: result.time(0, 2) ?? Timestamp(microseconds: 0),
+            identity: result.text(0, 0) ?? "", mark: result.integer(0, 1) ?? 0,
+            at: result.time(0, 2) ?? Timestamp(microseconds: 0),
             hold: hold)
     }
 }

@@ -89,6 +89,7 @@ extension Tide {
     }
 
     private static let isMissing = StoreError(
-        kind: .schema, code: "", operation: "tide", message: "tallypost_mark has lost its row: INSERT INTO tallypost_mark (id, mark, at) "
+        kind: .schema, code: "", operation: "tide",
+        message: "tallypost_mark has lost its row: INSERT INTO tallypost_mark (id, mark, at) "
             + "VALUES (1, 0, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))")
 }

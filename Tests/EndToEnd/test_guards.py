@@ -350,3 +350,63 @@ def test_a_held_head_holds_its_ordering_key(database: Database, receiver: Receiv
     due_again(database, head)
     eventually(lambda: database.statuses() == {"completed": 3}, 15, database.statuses)
     assert [request.task for request in receiver.got()] in ([free, head, behind], [head, behind, free])
+
+
+@pytest.fixture
+def forgetful(database: Database, tmp_path: Path) -> Path:
+    """A route whose receiver remembers keys for a day, and three dead letters: two of them are older, or are of another route."""
+    file = tmp_path / "tallypost.json5"
+    routes = {"charge": {"url": "http://127.0.0.1:9/", "keyRetention": "24h"}, "mail": {"url": "http://127.0.0.1:9/"}}
+    file.write_text(json.dumps({"database": database.url, "routes": routes}))
+    for key, type, hours in (("old", "charge", -25), ("young", "charge", -23), ("mail", "mail", -500)):
+        id = database.insert(type=type, idempotency_key=key)
+        database.execute(
+            "UPDATE pending_tasks SET status = 'failed', attempts = 3, started_at = :at, finished_at = :at WHERE id = :id",
+            at=database.later(hours * 3600), id=id)
+    return file
+
+
+def test_a_redrive_past_key_retention_needs_a_second_person(
+    database: Database, tallypost: CommandLine, forgetful: Path
+) -> None:
+    ids = {row["idempotency_key"]: str(row["id"]) for row in database.rows()}
+    retry = ("task", "retry", "--config", forgetful, "--by", "mara", "--why", "w")
+    refused = tallypost(*retry, ids["old"]).exited(65).err
+    assert "remembers idempotency keys (charge: 1 d" in refused or "charge: 24" in refused, refused
+    assert "--approved-by" in refused and database.statuses() == {"failed": 3}
+    assert "same person" in tallypost(*retry, ids["old"], "--approved-by", " MARA ").exited(65).err
+    assert "--approved-by needs --by" in tallypost(
+        "task", "retry", "--config", forgetful, ids["old"], "--approved-by", "jo").exited(64).err
+    tallypost(*retry, ids["young"]).good()
+    tallypost(*retry, ids["mail"]).good()
+    assert database.statuses() == {"failed": 1, "pending": 2}
+    tallypost(*retry, ids["old"], "--approved-by", "jo").good()
+    assert database.statuses() == {"pending": 3}
+    assert [event[:2] for event in events(database)] == [("retry", "mara"), ("retry", "mara"), ("retry", "mara, approved by jo")]
+
+
+def test_in_bulk_what_the_receiver_has_forgotten_is_left_out(
+    database: Database, tallypost: CommandLine, forgetful: Path
+) -> None:
+    done = tallypost("task", "retry", "--config", forgetful, "--status", "failed", "--yes", "--by", "mara").good()
+    assert "1 of 3 tasks" in done.err and "left out" in done.err and "2 tasks retried" in done.out
+    (left,) = database.query("SELECT * FROM pending_tasks WHERE status = 'failed'")
+    assert left["idempotency_key"] == "old"
+    assert "not checked" in tallypost("task", "retry", "--database", database.url, str(left["id"])).good().err
+
+
+def test_the_api_wants_a_second_person_too(
+    database: Database, receiver: Receiver, relay, tmp_path: Path, forgetful: Path
+) -> None:
+    console = Console(tmp_path)
+    database.execute("INSERT INTO task_routes (type, paused_at, paused_by, reason) VALUES ('charge', :now, 't', 't')", now=database.later(0))
+    relay(database, routes={"charge": route(receiver.url(), keyRetention="24h"), "mail": route(receiver.url())}, **console.keys).start()
+    (old,) = database.query("SELECT id FROM pending_tasks WHERE idempotency_key = 'old'")
+    path = f"/v1/tasks/{old['id']}/retry"
+    refused = console.call("POST", path, {"by": "mara"})
+    assert refused.status == 409 and "approvedBy" in refused.json["detail"]
+    assert console.call("POST", path, {"by": "mara", "approvedBy": "Mara"}).status == 409
+    bulk = console.call("POST", "/v1/tasks/retry", {"filter": {"type": "charge"}, "dryRun": True})
+    assert bulk.json == {"count": 1, "pastKeyRetention": 1}
+    assert console.call("POST", path, {"by": "mara", "approvedBy": "jo"}).status == 200
+    assert ("retry", "mara, approved by jo", "") in events(database)

@@ -19,7 +19,8 @@ public struct ConsoleRoute: Sendable, Equatable {
 
     /// Memberwise.
     public init(
-        type: String, url: String?, isSigned: Bool, maxAttempts: Int, timeout: TimeSpan, concurrency: Int, keyRetention: TimeSpan? = nil
+        type: String, url: String?, isSigned: Bool, maxAttempts: Int, timeout: TimeSpan, concurrency: Int,
+        keyRetention: TimeSpan? = nil
     ) {
         self.keyRetention = keyRetention
         self.type = type
@@ -112,7 +113,8 @@ struct AdminDesk {
         if action == .retry, try desk.count(TaskFilter(ids: [id], memory: memory(isPast: true)), for: .retry) > 0 {
             guard actor.approvedBy != nil else {
                 return .problem(
-                    .conflict, "task \(id) was last sent longer ago than its receiver remembers idempotency keys (the route's "
+                    .conflict,
+                    "task \(id) was last sent longer ago than its receiver remembers idempotency keys (the route's "
                         + "keyRetention): sent again, the work may be done twice; a second person must agree (by, approvedBy)",
                     instance: "/v1/tasks/\(id)/retry")
             }

@@ -73,7 +73,9 @@ enum AdminRouter {
         case ("tasks", 2):
             guard let action = TaskAction(rawValue: rest[1]) else { throw notFound }
             try expect(request, ["POST"])
-            return .change(action, try taskID(rest[0]), try actor(
+            return .change(
+                action, try taskID(rest[0]),
+                try actor(
                     try members(request, known: action == .retry ? ["why", "by", "approvedBy"] : ["why", "by"])))
         case ("routes", 0):
             try expect(request, ["GET", "HEAD"])

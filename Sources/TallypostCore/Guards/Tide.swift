@@ -46,7 +46,8 @@ public struct DispatchHold: Sendable, Equatable {
 
     /// Memberwise.
     public init(
-        name: String = DispatchHold.restore, since: Timestamp? = nil, reason: String, remembered: Int64? = nil, rememberedAt: Timestamp? = nil
+        name: String = DispatchHold.restore, since: Timestamp? = nil, reason: String, remembered: Int64? = nil,
+        rememberedAt: Timestamp? = nil
     ) {
         self.name = name
         self.since = since

@@ -15,7 +15,8 @@ package struct AlertBook {
         try database.run(.alertStates, []) { row in
             let name = row.text(0) ?? ""
             states[name] = AlertState(
-                name: name, isFiring: row.integer(1) == 1, since: row.time(2) ?? Timestamp(microseconds: 0), epoch: row.integer(3) ?? 0,
+                name: name, isFiring: row.integer(1) == 1, since: row.time(2) ?? Timestamp(microseconds: 0),
+                epoch: row.integer(3) ?? 0,
                 told: row.text(4).flatMap { try? JSONDecoder().decode(Alert.self, from: Data($0.utf8)) })
             return true
         }

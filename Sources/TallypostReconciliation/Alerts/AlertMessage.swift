@@ -77,7 +77,10 @@ struct AlertMessage {
         return Slack(
             text: head,
             blocks: [
-                .init(type: "section", text: .init(type: "mrkdwn", text: "*\(change.isFiring ? "FIRING" : "resolved")* \(Self.slackText(alert.summary))")),
+                .init(
+                    type: "section",
+                    text: .init(
+                        type: "mrkdwn", text: "*\(change.isFiring ? "FIRING" : "resolved")* \(Self.slackText(alert.summary))")),
                 .init(type: "context", text: nil, elements: [.init(type: "mrkdwn", text: Self.slackText(facts))]),
             ])
     }
@@ -105,7 +108,8 @@ struct AlertMessage {
         annotations["description"] =
             alert.amounts.isEmpty
             ? alert.summary
-            : "\(alert.summary); in minor units: " + alert.amounts.map { "\($0.currency) \($0.amountMinor)" }.joined(separator: ", ")
+            : "\(alert.summary); in minor units: "
+                + alert.amounts.map { "\($0.currency) \($0.amountMinor)" }.joined(separator: ", ")
         return Alertmanager(
             labels: labels, annotations: annotations, startsAt: alert.since,
             endsAt: (change.isFiring ? now + change.settings.life : now).iso8601)

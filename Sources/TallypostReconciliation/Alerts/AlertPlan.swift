@@ -19,7 +19,9 @@ package struct AlertTransition: Sendable, Equatable {
 
     /// Whether all is the same.
     package static func == (a: AlertTransition, b: AlertTransition) -> Bool {
-        (a.rule, a.severity, a.owner, a.count, a.news, a.acknowledged) == (b.rule, b.severity, b.owner, b.count, b.news, b.acknowledged)
+        (a.rule, a.severity, a.owner, a.count, a.news, a.acknowledged) == (
+            b.rule, b.severity, b.owner, b.count, b.news, b.acknowledged
+        )
             && a.amounts.elementsEqual(b.amounts) { $0 == $1 }
     }
 }

@@ -172,7 +172,8 @@ package final class AlertWatch {
         if let most = settings.stuckOver {
             add(
                 "stuck", .high, reading.stuck, Self.level(Double(reading.stuck), Double(most)),
-                "\(reading.stuck) task\(reading.stuck == 1 ? " is" : "s are") in processing with a lease that ran out; the limit is \(most)")
+                "\(reading.stuck) task\(reading.stuck == 1 ? " is" : "s are") in processing with a lease that ran out; the limit is \(most)"
+            )
         }
         if let most = settings.failureRateOver {
             let total = reading.failures + (reading.completions ?? 0)

@@ -23,7 +23,8 @@ public struct RememberedTide: Sendable, Equatable {
     /// Reads what ``line`` wrote; nil for anything else.
     init?(line: String) {
         let words = line.split(whereSeparator: { $0 == " " || $0 == "\n" })
-        guard words.count == 5, words[0] == "tallypost-mark", words[1] == "1", let mark = Int64(words[3]), let at = Int64(words[4])
+        guard words.count == 5, words[0] == "tallypost-mark", words[1] == "1", let mark = Int64(words[3]),
+            let at = Int64(words[4])
         else { return nil }
         self.init(identity: String(words[2]), mark: mark, at: Timestamp(microseconds: at))
     }

@@ -75,7 +75,8 @@ struct ExplanationText {
         }
         if let hold {
             sentences.append(
-                "No relay sends anything of this database: \(hold.reason). To look and to lift it: tallypost doctor --after-restore.")
+                "No relay sends anything of this database: \(hold.reason). To look and to lift it: tallypost doctor --after-restore."
+            )
         }
         if let reason = facts.pausedBecause {
             sentences.append(

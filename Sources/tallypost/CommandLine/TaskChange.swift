@@ -93,7 +93,8 @@ struct TaskChange {
     ) throws(CommandFailure) -> Int {
         guard action == .retry, count > 0 else { return 0 }
         guard sources.file != nil else {
-            context.note("without --config nobody knows how long the receivers remember idempotency keys (keyRetention): not checked")
+            context.note(
+                "without --config nobody knows how long the receivers remember idempotency keys (keyRetention): not checked")
             return 0
         }
         let retention = configuration.keyRetention

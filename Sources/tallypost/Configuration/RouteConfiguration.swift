@@ -18,7 +18,8 @@ struct RouteConfiguration: Sendable {
     static let keys = [
         "url", "secrets", "headers", "body", "format", "idempotencyKeyFormat", "timeoutSeconds", "maxAttempts", "retry",
         "deadline",
-        "keyRetention", "sla", "lease", "concurrency", "rate", "burst", "heartbeatSeconds", "maxWaitSeconds", "whenFailed", "batch",
+        "keyRetention", "sla", "lease", "concurrency", "rate", "burst", "heartbeatSeconds", "maxWaitSeconds", "whenFailed",
+        "batch",
         "subscribers", "tls",
     ]
     /// What says how a request is made, and when again.
@@ -58,7 +59,9 @@ struct RouteReader {
         readPolicy(fields, into: &route)
         if let sla = fields["sla"]?.duration() { route.sla = sla }
         if let retention = fields["keyRetention"]?.duration() {
-            if retention <= .zero { fields["keyRetention"]?.report("must be longer than nothing; leave it out for a receiver that never forgets") }
+            if retention <= .zero {
+                fields["keyRetention"]?.report("must be longer than nothing; leave it out for a receiver that never forgets")
+            }
             route.keyRetention = retention
         }
         if let subscribers = fields["subscribers"] {

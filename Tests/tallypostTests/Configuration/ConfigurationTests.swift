@@ -41,7 +41,9 @@ import Testing
         #expect(configuration.reconcile?.staleAfter == .hours(1))
         #expect(configuration.retention == .init(completed: .hours(720), final: .hours(2_160)))
         let alert = try #require(configuration.alerts.first)
-        #expect((alert.settings.name, alert.settings.depthOver, alert.settings.failureRateOver) == ("hooks.example.com", 10_000, 0.05))
+        #expect(
+            (alert.settings.name, alert.settings.depthOver, alert.settings.failureRateOver) == ("hooks.example.com", 10_000, 0.05)
+        )
         #expect(configuration.policies["tallypost.alert/hooks.example.com"] != nil)
         let paths = Set(configuration.notCarriedOut.map(\.path))
         #expect(paths.contains("reconcile") && !paths.contains("listen.admin"))

@@ -13,9 +13,11 @@ struct AfterRestore {
     let limit: Int
 
     static let options: [OptionSpecification] = [
-        OptionSpecification(name: "--after-restore", summary: "List what may already have been sent, and say whether dispatch is held."),
+        OptionSpecification(
+            name: "--after-restore", summary: "List what may already have been sent, and say whether dispatch is held."),
         OptionSpecification(name: "--release", summary: "With --after-restore: let the relays send again. Asks."),
-        OptionSpecification(name: "--hold", summary: "With --after-restore: stop the relays, when you know that you restored a backup."),
+        OptionSpecification(
+            name: "--hold", summary: "With --after-restore: stop the relays, when you know that you restored a backup."),
         .by, .why,
         OptionSpecification(name: "--limit", value: "N", summary: "List at most so many tasks; 100 when not given."),
         OptionSpecification(name: "--yes", summary: "Do not ask."),
@@ -39,7 +41,8 @@ struct AfterRestore {
             let option = change == .release ? "--release" : "--hold"
             guard who != nil, reason != nil else {
                 throw .usage(
-                    "\(option) needs --by WHO and --why TEXT: task_events keeps both", mend: "\(option) --by mara --why 'compared with the ledger'")
+                    "\(option) needs --by WHO and --why TEXT: task_events keeps both",
+                    mend: "\(option) --by mara --why 'compared with the ledger'")
             }
         }
         by = who ?? ""
@@ -70,7 +73,8 @@ struct AfterRestore {
         case .release: return try release(facts, desk, printsJSON: printsJSON, context)
         case .hold:
             let hold = DispatchHold(
-                reason: "\(by) says that a backup was restored: \(why)", remembered: facts.isBehind ? facts.remembered?.mark : nil,
+                reason: "\(by) says that a backup was restored: \(why)",
+                remembered: facts.isBehind ? facts.remembered?.mark : nil,
                 rememberedAt: facts.isBehind ? facts.remembered?.at : nil)
             guard try asking({ () throws(StoreError) in try desk.setHold(hold, by: by, why: why) }) else {
                 throw CommandFailure(.badData, "dispatch is held already", mend: "tallypost doctor --after-restore says why")
@@ -94,7 +98,8 @@ struct AfterRestore {
     ) throws(CommandFailure) -> ExitCode {
         guard let hold = facts.tide.hold else {
             throw CommandFailure(
-                .badData, facts.isBehind ? "dispatch is not held yet: a relay sets the hold when it starts" : "dispatch is not held",
+                .badData,
+                facts.isBehind ? "dispatch is not held yet: a relay sets the hold when it starts" : "dispatch is not held",
                 mend: facts.isBehind ? "add --hold first, or start the relay" : nil)
         }
         let tallies = try asking { () throws(StoreError) in
@@ -197,7 +202,8 @@ struct AfterRestore {
         _ facts: Facts, _ tallies: [OpenTally], _ desk: any TaskDesk, _ output: OutputWriter
     ) throws(CommandFailure) {
         let rows = try asking { () throws(StoreError) in
-            try facts.time.map { time throws(StoreError) in try desk.openTasks(createdBefore: time, after: nil, limit: limit) } ?? []
+            try facts.time.map { time throws(StoreError) in try desk.openTasks(createdBefore: time, after: nil, limit: limit) }
+                ?? []
         }
         let (tide, hold) = (facts.tide, facts.tide.hold)
         var json = JSONWriter(output)

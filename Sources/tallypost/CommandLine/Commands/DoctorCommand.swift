@@ -21,7 +21,8 @@ struct DoctorCommand: Command {
                 line: "tallypost doctor --after-restore --config tallypost.json5",
                 meaning: "Lists what may already have been sent."),
             .init(
-                line: "tallypost doctor --after-restore --release --by mara --why 'compared with the ledger' --config tallypost.json5",
+                line:
+                    "tallypost doctor --after-restore --release --by mara --why 'compared with the ledger' --config tallypost.json5",
                 meaning: "Asks, and lets the relays send again."),
         ],
         exits: [.badData, .unavailable, .configuration])
