@@ -93,7 +93,9 @@ let package = Package(
             name: "TallypostConsoleTests", dependencies: ["TallypostCore", "TallypostConsole", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "tallypostTests",
-            dependencies: ["tallypost", "TallypostCore", "TallypostDelivery", "TallypostRelay", "TallypostSQLite"],
+            dependencies: [
+                "tallypost", "TallypostCore", "TallypostDelivery", "TallypostRelay", "TallypostSQLite", "TallypostReconciliation",
+            ],
             swiftSettings: strict),
     ]
 )

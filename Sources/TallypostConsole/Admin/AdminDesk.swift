@@ -115,7 +115,7 @@ struct AdminDesk {
                 return .problem(
                     .conflict,
                     "task \(id) was last sent longer ago than its receiver remembers idempotency keys (the route's "
-                        + "keyRetention): sent again, the work may be done twice; a second person must agree (by, approvedBy)",
+                        + "keyRetention): sent again, the work may be done twice; two different people must agree (by, approvedBy)",
                     instance: "/v1/tasks/\(id)/retry")
             }
             who = KeyMemory.actor(actor.who, approvedBy: actor.approvedBy)

@@ -124,13 +124,11 @@ enum AdminRouter {
         let who = try members["by"].map { source throws(AdminFault) in try text(source, "by", longest: 256) }
         let why = try members["why"].map { source throws(AdminFault) in try text(source, "why", longest: 4_096) }
         let other = try members["approvedBy"].map { source throws(AdminFault) in try text(source, "approvedBy", longest: 256) }
-        if let other {
-            guard let who else { throw AdminFault(detail: "approvedBy needs by: the event keeps both names") }
-            guard !KeyMemory.isSamePerson(who, other) else {
-                throw AdminFault(problem: .conflict, detail: "by and approvedBy are the same person; a second one must agree")
-            }
+        // One person twice is one, and somebody without a name is nobody: nothing is approved then.
+        let approval = other.flatMap { other in
+            who.flatMap { KeyMemory.isSamePerson($0, other) || other.isEmpty ? nil : other }
         }
-        return AdminOperation.Actor(who: who ?? "api", why: why ?? "", approvedBy: other)
+        return AdminOperation.Actor(who: who ?? "api", why: why ?? "", approvedBy: approval)
     }
 
     /// The members of the body, which may be missing, but is said to be JSON in any case: a page of another site cannot say so.

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import TallypostCore
+import TallypostReconciliation
 import TallypostDelivery
 import Testing
 
