@@ -100,7 +100,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "tallypostTests",
-            dependencies: ["tallypost", "TallypostCore", "TallypostDelivery", "TallypostRelay", "TallypostSQLite"],
+            dependencies: [
+                "tallypost", "TallypostCore", "TallypostDelivery", "TallypostRelay", "TallypostSQLite", "TallypostReconciliation",
+            ],
             swiftSettings: strict),
     ]
 )

@@ -31,6 +31,8 @@ public struct Outcome: Sendable, Equatable {
         case timedOut(error: String)
         /// Back to `pending` with nothing sent: the attempt is refunded. Due after `delay`, by the database's clock.
         case released(after: TimeSpan)
+        /// Back to `pending` with nothing sent, like ``released(after:)``, because a rule holds it: `last_error` says why.
+        case held(after: TimeSpan, reason: String)
     }
 
     /// Memberwise.
@@ -54,7 +56,7 @@ public struct Outcome: Sendable, Equatable {
         case .retry: .attemptFailed
         case .failed: .rejected
         case .timedOut: .deadlinePassed
-        case .released: .released
+        case .released, .held: .released
         }
     }
 
@@ -63,7 +65,7 @@ public struct Outcome: Sendable, Equatable {
         switch change {
         case .completed: .completed
         case .waiting, .fannedOut: .waiting
-        case .retry, .released: .pending
+        case .retry, .released, .held: .pending
         case .failed: .failed
         case .timedOut: .timeout
         }

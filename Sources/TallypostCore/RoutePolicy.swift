@@ -41,6 +41,9 @@ public struct RoutePolicy: Sendable, Equatable {
     /// The type of the notices that tell how a task or a group ended. Their rows say where they go.
     public static let noticeType = "tallypost.notice"
 
+    /// How the types of alerts begin; the alert's name follows. Their routes are made of the configuration's `alerts`.
+    public static let alertPrefix = "tallypost.alert/"
+
     /// The type of the deliveries to one subscriber of `type`.
     public static func subscription(of type: String, to subscriber: String) -> String { "\(type)/\(subscriber)" }
 

@@ -21,6 +21,34 @@ public protocol TaskDesk: AnyObject {
     func signedRelays() throws(StoreError) -> [SignedRelay]
     /// Pauses or resumes. False when it was so already.
     func setPaused(_ paused: Bool, route type: String, by who: String, why: String) throws(StoreError) -> Bool
+    /// The tide mark, and what keeps relays from sending.
+    func tide() throws(StoreError) -> Tide
+    /// Keeps all relays from sending, with its event. False when they were kept already.
+    func setHold(_ hold: DispatchHold, by who: String, why: String) throws(StoreError) -> Bool
+    /// Lets relays send again, with its event, in one transaction; the tide mark goes beyond `mark` and beyond whatever a relay may
+    /// remember. False when nothing kept them.
+    func liftHold(beyond mark: Int64, by who: String, why: String) throws(StoreError) -> Bool
+    /// What has not ended and was created before `time`: counts and sums by type and currency.
+    func openTally(createdBefore time: Timestamp) throws(StoreError) -> [OpenTally]
+    /// The same row by row, by `id` from beyond `cursor`.
+    func openTasks(createdBefore time: Timestamp, after cursor: Int64?, limit: Int) throws(StoreError) -> [TaskRow]
+    /// How many pending tasks were held by a rule when they were last looked at, by type.
+    func heldTasks() throws(StoreError) -> [(type: String, count: Int)]
+}
+
+extension TaskDesk {
+    /// For a desk without holds: none.
+    public func tide() throws(StoreError) -> Tide { Tide(identity: "", mark: 0, at: Timestamp(microseconds: 0), hold: nil) }
+    /// For a desk without holds: nothing is changed.
+    public func setHold(_ hold: DispatchHold, by who: String, why: String) throws(StoreError) -> Bool { false }
+    /// For a desk without holds: nothing is changed.
+    public func liftHold(beyond mark: Int64, by who: String, why: String) throws(StoreError) -> Bool { false }
+    /// For a desk without holds: nothing.
+    public func openTally(createdBefore time: Timestamp) throws(StoreError) -> [OpenTally] { [] }
+    /// For a desk without holds: nothing.
+    public func openTasks(createdBefore time: Timestamp, after cursor: Int64?, limit: Int) throws(StoreError) -> [TaskRow] { [] }
+    /// For a desk without holds: nothing.
+    public func heldTasks() throws(StoreError) -> [(type: String, count: Int)] { [] }
 }
 
 /// Which tasks. Members that are nil match all; the rest are joined by AND.
@@ -33,8 +61,13 @@ public struct TaskFilter: Sendable, Equatable {
     public var type: String?
     /// About this subject.
     public var subject: String?
+    /// Only those whose receiver remembers their key, or only those whose does not.
+    public var memory: KeyMemory?
     /// Memberwise.
-    public init(ids: [Int64]? = nil, status: TaskStatus? = nil, type: String? = nil, subject: String? = nil) {
+    public init(
+        ids: [Int64]? = nil, status: TaskStatus? = nil, type: String? = nil, subject: String? = nil, memory: KeyMemory? = nil
+    ) {
+        self.memory = memory
         self.ids = ids
         self.status = status
         self.type = type

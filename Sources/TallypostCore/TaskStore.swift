@@ -68,6 +68,19 @@ public protocol TaskStore: AnyObject {
     /// promises nothing, so a caller that never calls with more than the poll interval loses nothing.
     func waitForWork(timeout: TimeSpan, interrupt: Int32) throws(StoreError) -> Bool
 
+    /// Where the tide mark stands, and whether anything keeps relays from sending. With `raising` the mark is first raised by one, in a
+    /// transaction of its own; not while there is a hold.
+    func tide(raising: Bool) throws(StoreError) -> Tide
+
+    /// Whether ``tide(raising:)`` without raising is cheap enough to be asked before every claim: no round trip.
+    var tideIsCheap: Bool { get }
+
+    /// Keeps all relays from sending until a person lifts it, and records an event. With a hold of that name there nothing is changed.
+    func hold(_ hold: DispatchHold) throws(StoreError)
+
+    /// Of these tasks those that the rule holds: their business row is not there. Reads only; throws `.busy` when it takes too long.
+    func unbacked(among ids: [Int64], by rule: HoldRule) throws(StoreError) -> Set<Int64>
+
     /// Gives back what the connection holds. The store may be opened again.
     func close()
 }
@@ -82,6 +95,24 @@ extension TaskStore {
     /// Until every store inserts: refused.
     public func insert(_ drafts: [TaskDraft]) throws(StoreError) -> Int {
         throw StoreError(kind: .schema, code: "", operation: "insert", message: "this store inserts no tasks")
+    }
+
+    /// For a store that no restored backup can ever be behind: nothing is held.
+    public func tide(raising: Bool) throws(StoreError) -> Tide {
+        Tide(identity: "", mark: 0, at: Timestamp(microseconds: 0), hold: nil)
+    }
+
+    /// Unless an engine knows better.
+    public var tideIsCheap: Bool { false }
+
+    /// For a store that keeps no holds: refused.
+    public func hold(_ hold: DispatchHold) throws(StoreError) {
+        throw StoreError(kind: .schema, code: "", operation: "set_hold", message: "this store keeps no holds")
+    }
+
+    /// For a store without business rows: refused.
+    public func unbacked(among ids: [Int64], by rule: HoldRule) throws(StoreError) -> Set<Int64> {
+        throw StoreError(kind: .schema, code: "", operation: "hold_rule", message: "this store has no business rows")
     }
 
     /// A survey without a sign.
@@ -149,9 +180,12 @@ public struct ClaimBatch: Sendable {
     public var now: Timestamp
     /// Whether more of the demanded types may be due right now (the limit cut the batch short).
     public var mayHaveMore: Bool
+    /// The tide mark as the claim saw it, where the engine can tell for nothing.
+    public var mark: Int64?
 
     /// Memberwise.
-    public init(tasks: [ClaimedTask], now: Timestamp, mayHaveMore: Bool) {
+    public init(tasks: [ClaimedTask], now: Timestamp, mayHaveMore: Bool, mark: Int64? = nil) {
+        self.mark = mark
         self.tasks = tasks
         self.now = now
         self.mayHaveMore = mayHaveMore

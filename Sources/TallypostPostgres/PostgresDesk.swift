@@ -133,6 +133,19 @@ public final class PostgresDesk: TaskDesk {
             conditions.append("subject = $\(next())::text")
             step.parameters.append(subject)
         }
+        if let memory = filter.memory {
+            // `started_at` is when the last attempt began.
+            let types = next()
+            step.parameters.append(memory.retention.keys.sorted().map { Optional($0) })
+            step.parameters.append(memory.retention.sorted { $0.key < $1.key }.map { $0.value.milliseconds })
+            conditions.append(
+                """
+                \(memory.isPast ? "" : "NOT ")EXISTS (
+                    SELECT FROM unnest($\(types)::text[], $\(types + 1)::bigint[]) AS memory (type, milliseconds)
+                    WHERE memory.type = pending_tasks.type
+                      AND pending_tasks.started_at < clock_timestamp() - memory.milliseconds * interval '1 millisecond')
+                """)
+        }
         guard let sql = StatementLibrary.statements[name] else { preconditionFailure("no statement is named \(name)") }
         step.sql = sql.replacing("/* filter */", with: conditions.map { "AND " + $0 }.joined(separator: " "))
         return try link.run([step])[0]

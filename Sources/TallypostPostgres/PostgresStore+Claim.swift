@@ -141,7 +141,7 @@ extension PostgresStore {
         // A trickle is best told task by task; a flood is found without being told, and its commits should not notify.
         if claimed.count >= Self.flood { guardState = guardState == .on || guardState == .toBeReleased ? .toBeReleased : .off }
         let tasks = claimed.sorted { ($0.turn, $0.id) < ($1.turn, $1.id) }
-        return ClaimBatch(tasks: tasks, now: databaseNow(), mayHaveMore: lastClaimWasFull || keysAreLeft)
+        return ClaimBatch(tasks: tasks, now: databaseNow(), mayHaveMore: lastClaimWasFull || keysAreLeft, mark: takeMark())
     }
 
     /// So many tasks at once mean that the next look need not be asked for.
@@ -223,9 +223,16 @@ extension PostgresStore {
 
     // MARK: Rows
 
+    private func takeMark() -> Int64? {
+        defer { markSeen = nil }
+        return markSeen
+    }
+
     private func read(_ result: PostgresResult) throws(StoreError) -> [ClaimedTask] {
         var tasks: [ClaimedTask] = []
         tasks.reserveCapacity(result.rowCount)
+        // The same in all of them.
+        if result.rowCount > 0, let mark = result.integer(0, 24) { markSeen = min(markSeen ?? mark, mark) }
         for row in 0..<result.rowCount {
             guard let id = result.integer(row, 0), let epoch = result.integer(row, 1), let runAt = result.time(row, 10) else {
                 throw StoreError(

@@ -70,7 +70,7 @@ extension PostgresStore {
             guard let key = keyOfClaimed.removeValue(forKey: outcome.id) else { continue }
             let now = databaseNow()
             switch outcome.change {
-            case .retry(let delay, _, _), .released(let delay): keys.expect(key, at: now + delay, now: now)
+            case .retry(let delay, _, _), .released(let delay), .held(let delay, _): keys.expect(key, at: now + delay, now: now)
             default: keys.hint(key)
             }
         }
@@ -150,6 +150,7 @@ extension Outcome {
         case .failed(let status, _): bare.change = .failed(responseStatus: status, error: reason)
         case .timedOut: bare.change = .timedOut(error: reason)
         case .released: break
+        case .held(let delay, _): bare.change = .held(after: delay, reason: reason)
         }
         return bare
     }

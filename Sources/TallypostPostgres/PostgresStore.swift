@@ -36,6 +36,10 @@ public final class PostgresStore: TaskStore {
     /// Whether the odd one of a batch goes to the keys.
     var keyTurn = true
 
+    /// The lowest tide mark that the claim under way has seen.
+    var markSeen: Int64?
+    /// The types of the business keys that rules compare with, as the database names them.
+    var keyTypes: [String: String] = [:]
     /// Where retention stands.
     var purgeWalk = PostgresStore.purgeWalk
     /// Rows that were found locked by somebody when they were to be settled.
@@ -111,6 +115,8 @@ public final class PostgresStore: TaskStore {
         openLanes = []
         keyOfClaimed = [:]
         lockedRows = []
+        keyTypes = [:]
+        markSeen = nil
         quickestVisit = TimeSpan(nanoseconds: .max)
         guardState = .off
         sweepPace = Pace()

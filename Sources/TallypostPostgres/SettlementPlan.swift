@@ -32,7 +32,7 @@ struct SettlementPlan {
                 waiting.append(outcome)
                 ending.append(outcome.id)
             case .fannedOut: fannedOut.append(outcome)
-            case .released: other.append(outcome)
+            case .released, .held: other.append(outcome)
             case .retry, .failed, .timedOut:
                 other.append(outcome)
                 ending.append(outcome.id)
@@ -157,6 +157,10 @@ private struct SettledColumns {
         case .timedOut(let text): error = text
         case .released(let delay):
             self.delay = delay.milliseconds
+            refund = 1
+        case .held(let delay, let text):
+            self.delay = delay.milliseconds
+            error = text
             refund = 1
         }
     }

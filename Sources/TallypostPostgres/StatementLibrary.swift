@@ -7,7 +7,8 @@ enum StatementLibrary {
         var all: [String: String] = [:]
         for file in [
             PackageResources.tasks_sql, PackageResources.session_sql, PackageResources.wakeup_sql, PackageResources.desk_sql,
-            PackageResources.signals_sql, PackageResources.follow_sql, PackageResources.reconcile_sql,
+            PackageResources.signals_sql, PackageResources.follow_sql, PackageResources.guards_sql,
+            PackageResources.reconcile_sql,
         ] {
             for (name, sql) in StatementFile(file).statements {
                 precondition(all[name] == nil, "two statements are named \(name)")

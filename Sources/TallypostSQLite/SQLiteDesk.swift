@@ -126,7 +126,7 @@ public final class SQLiteDesk: TaskDesk {
         }
     }
 
-    private static func record(
+    static func record(
         _ statement: SQLiteStatement, task: Int64?, at now: String, _ event: String, by who: String, why: String,
         detail: String? = nil
     ) throws(StoreError) {
@@ -164,6 +164,8 @@ public final class SQLiteDesk: TaskDesk {
         if let status = filter.status { conditions.append("status = '\(status.rawValue)'") }
         if filter.type != nil { conditions.append("type = ?11") }
         if filter.subject != nil { conditions.append("subject = ?12") }
+        let cutoffs = filter.memory?.cutoffs(at: .machineNow) ?? []
+        if let memory = filter.memory { conditions.append(Self.condition(memory, cutoffs.count)) }
         let parts = StoreStatements.desk[name].split(separator: "/* filter */", omittingEmptySubsequences: false)
         let sql = parts.joined(separator: conditions.map { "AND " + $0 }.joined(separator: " "))
         let all = try connection.prepareAll(sql, operation: name)
@@ -171,7 +173,18 @@ public final class SQLiteDesk: TaskDesk {
         if let ids = filter.ids { try statement.bind(10, "[\(ids.map(String.init).joined(separator: ","))]") }
         if let type = filter.type { try statement.bind(11, type) }
         if let subject = filter.subject { try statement.bind(12, subject) }
+        for (index, cutoff) in cutoffs.enumerated() {
+            try statement.bind(Int32(13 + 2 * index), cutoff.type)
+            try statement.bind(Int32(14 + 2 * index), cutoff.before.iso8601)
+        }
         return all
+    }
+
+    /// Parameters from ?13 on: type and cutoff of each. `started_at` is when the last attempt began.
+    private static func condition(_ memory: KeyMemory, _ count: Int) -> String {
+        let forgotten = (0..<count).map { "(type = ?\(13 + 2 * $0) AND started_at < ?\(14 + 2 * $0))" }.joined(separator: " OR ")
+        let isPast = forgotten.isEmpty ? "FALSE" : "coalesce(\(forgotten), FALSE)"
+        return memory.isPast ? isPast : "NOT \(isPast)"
     }
 }
 

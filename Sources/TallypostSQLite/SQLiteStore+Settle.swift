@@ -56,7 +56,7 @@ extension SQLiteStore {
                 } else {
                     missed.append(outcome)
                 }
-            case .waiting, .retry, .failed, .timedOut, .released:
+            case .waiting, .retry, .failed, .timedOut, .released, .held:
                 let update =
                     if case .waiting = outcome.change { try bindWait(outcome, now: now, nowText: nowText, statements) } else {
                         try bind(outcome, now: now, nowText: nowText, statements)
@@ -201,6 +201,7 @@ private struct SettledColumns {
         case .failed(let status, let error): (responseStatus, self.error) = (status, error)
         case .timedOut(let error): self.error = error
         case .released(let after): (delay, refunds) = (after, true)
+        case .held(let after, let reason): (delay, refunds, error) = (after, true, reason)
         }
     }
 }

@@ -41,11 +41,20 @@ public final class SQLiteStore: TaskStore {
         var purge: PurgeStatements?
         /// Made when something is first settled.
         private var made: Following?
+        /// Made when the tide mark is first asked for.
+        private var guards: GuardStatements?
 
         init(connection: SQLiteConnection, statements: StoreStatements, watch: DirectoryWatch?) {
             self.connection = connection
             self.statements = statements
             self.watch = watch
+        }
+
+        func guardStatements() throws(StoreError) -> GuardStatements {
+            if let guards { return guards }
+            let fresh = try GuardStatements(connection)
+            guards = fresh
+            return fresh
         }
 
         func following() throws(StoreError) -> Following {

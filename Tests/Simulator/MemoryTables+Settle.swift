@@ -64,6 +64,10 @@ extension MemoryTables {
             case .released(let delay):
                 row.image.attempts -= 1
                 row.putBack(after: delay, now: now)
+            case .held(let delay, let reason):
+                row.image.attempts -= 1
+                row.lastError = reason
+                row.putBack(after: delay, now: now)
             }
         }
     }

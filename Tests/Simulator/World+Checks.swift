@@ -39,7 +39,7 @@ extension World {
         case .retry: .retried
         case .failed: .failed
         case .timedOut: .timedOut
-        case .released: .released
+        case .released, .held: .released
         }
     }
 
@@ -113,7 +113,7 @@ extension World {
                 violated(
                     "task \(outcome.id) is \(outcome.status.rawValue), and no receiver answered 2xx in epoch \(outcome.epoch)")
             }
-        case .released:
+        case .released, .held:
             if held.sends > 0 { violated("task \(outcome.id) was sent, and then released as if it had not been") }
             if change.after.attempts != before.attempts - 1 { violated("the attempt of task \(outcome.id) was not refunded") }
         case .fannedOut(let subscribers):

@@ -13,7 +13,7 @@ import Testing
         return Set(StatementFile(Array(bytes)).statements.map { $0.0 })
     }
 
-    @Test(arguments: ["tasks.sql", "desk.sql", "signals.sql", "reconcile.sql"])
+    @Test(arguments: ["tasks.sql", "desk.sql", "signals.sql", "guards.sql", "reconcile.sql"])
     func `both engines hold the same names`(file: String) throws {
         let names = try Self.names("postgres/" + file)
         #expect(!names.isEmpty)

@@ -42,3 +42,7 @@ WHERE touched.id NOT IN (SELECT id FROM free)
 -- name: purge_patience
 -- For one transaction: a step of retention that takes longer is broken off, and so no lock of its is held for longer than 50 ms.
 SELECT set_config('statement_timeout', '40ms', true)
+
+-- name: rule_patience
+-- For one transaction: a rule that takes longer is broken off.
+SELECT set_config('statement_timeout', '5s', true), set_config('transaction_read_only', 'on', true)

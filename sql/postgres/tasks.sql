@@ -97,7 +97,8 @@ RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.pay
     t.ordering_key::text, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
     CASE WHEN t.wait_for_signal THEN t.signal_token::text END, t.traceparent::text, t.checkpoint::text, t.run_after,
     CASE WHEN t.run_after IS NOT NULL THEN (SELECT p.result::text FROM pending_tasks p WHERE p.id = t.run_after) END,
-    t.on_complete_url IS NOT NULL OR t.on_failure_url IS NOT NULL OR t.group_key IS NOT NULL OR t.delivery_of IS NOT NULL OR t.has_dependents
+    t.on_complete_url IS NOT NULL OR t.on_failure_url IS NOT NULL OR t.group_key IS NOT NULL OR t.delivery_of IS NOT NULL OR t.has_dependents,
+    (SELECT tide.mark FROM tallypost_mark AS tide WHERE tide.id = 1)
 
 -- name: key_heads
 -- The first task of each of at most $2 ordering keys from key $1 on, and whether it could be claimed were it due. One step in
@@ -155,7 +156,8 @@ RETURNING t.id, t.lease_epoch, t.type::text, t.attempts, due.status::text, t.pay
     t.ordering_key::text, t.max_attempts, t.timeout_seconds, t.wait_for_signal,
     CASE WHEN t.wait_for_signal THEN t.signal_token::text END, t.traceparent::text, t.checkpoint::text, t.run_after,
     CASE WHEN t.run_after IS NOT NULL THEN (SELECT p.result::text FROM pending_tasks p WHERE p.id = t.run_after) END,
-    t.on_complete_url IS NOT NULL OR t.on_failure_url IS NOT NULL OR t.group_key IS NOT NULL OR t.delivery_of IS NOT NULL OR t.has_dependents
+    t.on_complete_url IS NOT NULL OR t.on_failure_url IS NOT NULL OR t.group_key IS NOT NULL OR t.delivery_of IS NOT NULL OR t.has_dependents,
+    (SELECT tide.mark FROM tallypost_mark AS tide WHERE tide.id = 1)
 
 -- name: record_attempts
 -- Attempts of tasks whose lease still holds: $1 ids, $2 epochs, $3 numbers, $4 durations in milliseconds, $5 HTTP statuses,

@@ -168,7 +168,9 @@ CREATE TABLE tallypost_holds (
 CREATE TABLE tallypost_mark (
     id   integer     PRIMARY KEY CHECK (id = 1),
     mark bigint      NOT NULL,
-    at   timestamptz NOT NULL
+    at   timestamptz NOT NULL,
+    -- Of this database and of every copy of it; another one that is made in its place has another.
+    identity text    NOT NULL DEFAULT gen_random_uuid()
 ) WITH (fillfactor = 50);
 INSERT INTO tallypost_mark (id, mark, at) VALUES (1, 0, now());
 

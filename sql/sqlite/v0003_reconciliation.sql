@@ -166,6 +166,8 @@ CREATE TABLE tallypost_holds (
 CREATE TABLE tallypost_mark (
     id   INTEGER PRIMARY KEY CHECK (id = 1),
     mark INTEGER NOT NULL,
-    at   TEXT    NOT NULL
+    at   TEXT    NOT NULL,
+    -- Of this database and of every copy of it; another one that is made in its place has another.
+    identity TEXT NOT NULL DEFAULT (lower(hex(randomblob(16))))
 );
 INSERT INTO tallypost_mark (id, mark, at) VALUES (1, 0, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'));

@@ -14,9 +14,15 @@ public struct ConsoleRoute: Sendable, Equatable {
     public var timeout: TimeSpan
     /// Requests in flight at once to one destination.
     public var concurrency: Int
+    /// So long its receiver remembers idempotency keys; nil: for ever.
+    public var keyRetention: TimeSpan?
 
     /// Memberwise.
-    public init(type: String, url: String?, isSigned: Bool, maxAttempts: Int, timeout: TimeSpan, concurrency: Int) {
+    public init(
+        type: String, url: String?, isSigned: Bool, maxAttempts: Int, timeout: TimeSpan, concurrency: Int,
+        keyRetention: TimeSpan? = nil
+    ) {
+        self.keyRetention = keyRetention
         self.type = type
         self.url = url
         self.isSigned = isSigned
@@ -45,8 +51,10 @@ struct AdminDesk {
         case .setPaused(let isPaused, let type, let actor): return try setPaused(isPaused, type, actor)
         case .group(let key, let cursor, let limit): return try group(key, cursor, limit)
         case .probe:
-            // Any statement will do; this one reads a table of a few rows.
-            _ = try desk.pausedRoutes()
+            if let hold = try desk.tide().hold {
+                return .problem(.unavailable, "dispatch is held: \(hold.reason); tallypost doctor --after-restore")
+                    .adding("Retry-After", "30")
+            }
             return .json { json in
                 json.name("status")
                 json.string("ready")
@@ -101,7 +109,18 @@ struct AdminDesk {
     }
 
     private func change(_ action: TaskAction, _ id: Int64, _ actor: AdminOperation.Actor) throws(StoreError) -> HTTPAnswer {
-        let changed = try desk.perform(action, on: TaskFilter(ids: [id]), by: actor.who, why: actor.why, limit: 1)
+        var who = actor.who
+        if action == .retry, try desk.count(TaskFilter(ids: [id], memory: memory(isPast: true)), for: .retry) > 0 {
+            guard actor.approvedBy != nil else {
+                return .problem(
+                    .conflict,
+                    "task \(id) was last sent longer ago than its receiver remembers idempotency keys (the route's "
+                        + "keyRetention): sent again, the work may be done twice; two different people must agree (by, approvedBy)",
+                    instance: "/v1/tasks/\(id)/retry")
+            }
+            who = KeyMemory.actor(actor.who, approvedBy: actor.approvedBy)
+        }
+        let changed = try desk.perform(action, on: TaskFilter(ids: [id]), by: who, why: actor.why, limit: 1)
         guard let task = try desk.show(id: id)?.task else { return Self.noTask(id) }
         guard changed > 0 else {
             let status = task["status"] ?? "unknown"
@@ -119,18 +138,33 @@ struct AdminDesk {
     /// Counts first, and never changes more than were counted: with the relay at work a retried task can fail again, and must not be
     /// retried for ever.
     private func retryAll(_ filter: TaskFilter, _ dryRun: Bool, _ actor: AdminOperation.Actor) throws(StoreError) -> HTTPAnswer {
+        var filter = filter
+        filter.memory = memory(isPast: true)
+        let forgotten = try desk.count(filter, for: .retry)
+        // Without a second person those that their receivers have forgotten are left out.
+        filter.memory = forgotten > 0 && actor.approvedBy == nil ? memory(isPast: false) : nil
+        let who = KeyMemory.actor(actor.who, approvedBy: forgotten > 0 ? actor.approvedBy : nil)
         let count = try desk.count(filter, for: .retry)
         var changed = 0
         while !dryRun && changed < count {
             let limit = min(Self.batch, count - changed)
-            let step = try desk.perform(.retry, on: filter, by: actor.who, why: actor.why, limit: limit)
+            let step = try desk.perform(.retry, on: filter, by: who, why: actor.why, limit: limit)
             guard step > 0 else { break }
             changed += step
         }
         return .json { json in
             json.name("count")
             json.integer(dryRun ? count : changed)
+            if forgotten > 0, actor.approvedBy == nil {
+                json.name("pastKeyRetention")
+                json.integer(forgotten)
+            }
         }
+    }
+
+    private func memory(isPast: Bool) -> KeyMemory {
+        let known = routes().compactMap { route in route.keyRetention.map { (route.type, $0) } }
+        return KeyMemory(retention: Dictionary(known) { min($0, $1) }, isPast: isPast)
     }
 
     private func listRoutes() throws(StoreError) -> HTTPAnswer {

@@ -17,6 +17,8 @@ enum AdminOperation: Sendable, Equatable {
     struct Actor: Sendable, Equatable {
         var who: String
         var why: String
+        /// The second person who agrees.
+        var approvedBy: String?
     }
 
     /// Whether it changes nothing, so that it may be asked again when a connection broke.
@@ -71,7 +73,10 @@ enum AdminRouter {
         case ("tasks", 2):
             guard let action = TaskAction(rawValue: rest[1]) else { throw notFound }
             try expect(request, ["POST"])
-            return .change(action, try taskID(rest[0]), try actor(try members(request, known: ["why", "by"])))
+            return .change(
+                action, try taskID(rest[0]),
+                try actor(
+                    try members(request, known: action == .retry ? ["why", "by", "approvedBy"] : ["why", "by"])))
         case ("routes", 0):
             try expect(request, ["GET", "HEAD"])
             _ = try query(request, known: [])
@@ -93,7 +98,7 @@ enum AdminRouter {
     // MARK: Requests with a body
 
     private static func retryAll(_ request: HTTPRequest) throws(AdminFault) -> AdminOperation {
-        let members = try members(request, known: ["filter", "dryRun", "why", "by"])
+        let members = try members(request, known: ["filter", "dryRun", "why", "by", "approvedBy"])
         guard let filterSource = members["filter"] else {
             throw AdminFault(detail: "filter is missing; name a status, a type or a subject")
         }
@@ -118,7 +123,12 @@ enum AdminRouter {
     private static func actor(_ members: [String: JSONSource]) throws(AdminFault) -> AdminOperation.Actor {
         let who = try members["by"].map { source throws(AdminFault) in try text(source, "by", longest: 256) }
         let why = try members["why"].map { source throws(AdminFault) in try text(source, "why", longest: 4_096) }
-        return AdminOperation.Actor(who: who ?? "api", why: why ?? "")
+        let other = try members["approvedBy"].map { source throws(AdminFault) in try text(source, "approvedBy", longest: 256) }
+        // One person twice is one, and somebody without a name is nobody: nothing is approved then.
+        let approval = other.flatMap { other in
+            who.flatMap { KeyMemory.isSamePerson($0, other) || other.isEmpty ? nil : other }
+        }
+        return AdminOperation.Actor(who: who ?? "api", why: why ?? "", approvedBy: approval)
     }
 
     /// The members of the body, which may be missing, but is said to be JSON in any case: a page of another site cannot say so.

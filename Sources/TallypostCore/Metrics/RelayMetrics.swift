@@ -49,7 +49,7 @@ struct RelayMetrics: Sendable {
         switch change {
         case .completed: series[place].succeeded += 1
         case .waiting, .fannedOut: series[place].accepted += 1
-        case .retry, .released: series[place].retried += 1
+        case .retry, .released, .held: series[place].retried += 1
         case .failed, .timedOut: series[place].rejected += 1
         }
     }
@@ -61,7 +61,7 @@ struct RelayMetrics: Sendable {
         case .completed: series[place].completed += 1
         case .failed: series[place].failed += 1
         case .timedOut: series[place].timedOut += 1
-        case .waiting, .fannedOut, .retry, .released: break
+        case .waiting, .fannedOut, .retry, .released, .held: break
         }
     }
 }

@@ -122,4 +122,17 @@ package enum ReconcileStatement: String, Sendable, CaseIterable {
     case ledgerFindingsPut = "ledger_findings_put"
     /// See the SQL.
     case ledgerFindingsClear = "ledger_findings_clear"
+    case alertBacklog = "alert_backlog"
+    /// See the SQL.
+    case alertStuck = "alert_stuck"
+    /// See the SQL.
+    case alertFailures = "alert_failures"
+    /// See the SQL.
+    case alertCompletions = "alert_completions"
+    /// See the SQL.
+    case alertLastRun = "alert_last_run"
+    /// See the SQL.
+    case alertStates = "alert_states"
+    /// See the SQL.
+    case moveAlert = "move_alert"
 }

@@ -149,7 +149,7 @@ extension Relay {
         case .timedOut:
             tally.timedOut += 1
             actions.append(.report(.timedOut(id: outcome.id, type: type)))
-        case .released(let delay):
+        case .released(let delay), .held(let delay, _):
             tally.released += 1
             nextDueAt = min(nextDueAt, now + delay + outcomePatience)
         }

@@ -6,6 +6,8 @@ struct ExplanationText {
     let facts: Explanation
     /// What relays say of its type and destination.
     var flow: [String] = []
+    /// What keeps relays from sending anything.
+    var hold: DispatchHold?
     /// Its route, where the configuration is known.
     var route: RoutePolicy?
 
@@ -64,8 +66,17 @@ struct ExplanationText {
 
     private var pending: [String] {
         var sentences: [String] = []
-        if attempts > 0 {
+        if let reason = facts.task["last_error"], reason.hasPrefix(HoldRule.mark) {
+            sentences.append(
+                "A rule held it before dispatch when it was last looked at: \(reason.dropFirst(HoldRule.mark.count)). It goes by itself "
+                    + "when the row is there; it is looked at again when it is due.")
+        } else if attempts > 0 {
             sentences.append("It was tried \(attempts == 1 ? "once" : "\(attempts) times"); the last time: \(lastError).")
+        }
+        if let hold {
+            sentences.append(
+                "No relay sends anything of this database: \(hold.reason). To look and to lift it: tallypost doctor --after-restore."
+            )
         }
         if let reason = facts.pausedBecause {
             sentences.append(

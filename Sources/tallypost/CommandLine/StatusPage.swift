@@ -11,6 +11,10 @@ struct StatusPage {
     let routedTypes: Set<String>?
     /// What relays say of themselves.
     var relays: [SignedRelay] = []
+    /// What keeps relays from sending.
+    var hold: DispatchHold?
+    /// Pending tasks that a rule held when they were last looked at, by type.
+    var held: [(type: String, count: Int)] = []
     /// Nil: no configuration was read, so a relay may have another.
     var retention: RetentionPolicy?
 
@@ -42,6 +46,16 @@ struct StatusPage {
     /// What a person should look at.
     private var findings: [String] {
         var findings: [String] = []
+        if let hold {
+            findings.append(
+                "dispatch is held\(hold.since.map { " since \($0.iso8601)" } ?? ""), by every relay: \(hold.reason); "
+                    + "tallypost doctor --after-restore")
+        }
+        for entry in held {
+            findings.append(
+                "\(entry.count) task\(entry.count == 1 ? " is" : "s are") held by a rule before dispatch, of type \(entry.type): "
+                    + "tallypost task explain ID")
+        }
         for route in paused {
             findings.append(
                 "route \(route.type) is paused since \(route.since.iso8601) by \(route.by): \(route.reason); "
@@ -175,6 +189,26 @@ struct StatusPage {
                     json.name("earliestExpiry")
                     json.time(holder.earliestExpiry)
                 }
+            }
+        }
+        json.name("hold")
+        if let hold {
+            json.object { json in
+                json.name("name")
+                json.string(hold.name)
+                json.name("since")
+                json.time(hold.since)
+                json.name("reason")
+                json.string(hold.reason)
+            }
+        } else {
+            json.raw("null")
+        }
+        json.name("heldByRules")
+        json.object { json in
+            for entry in held {
+                json.name(entry.type)
+                json.integer(entry.count)
             }
         }
         json.name("pausedRoutes")

@@ -7,6 +7,8 @@ struct TaskChange {
     let filter: TaskFilter
     let by: String?
     let why: String?
+    /// The second person, for tasks that their receivers have forgotten.
+    let approvedBy: String?
     let isSure: Bool
     let isTrial: Bool
     let printsJSON: Bool
@@ -21,6 +23,10 @@ struct TaskChange {
         .json,
     ]
 
+    static let approval = OptionSpecification(
+        name: "--approved-by", value: "WHO",
+        summary: "The second person who agrees, for tasks last sent longer ago than a route's keyRetention. Needs --by.")
+
     static let positionals = [PositionalSpecification(name: "ID", arity: .any, summary: "The tasks' ids.")]
 
     init(_ action: TaskAction, _ arguments: ParsedArguments) throws(CommandFailure) {
@@ -29,6 +35,14 @@ struct TaskChange {
         filter = try arguments.taskFilter()
         by = arguments.value("--by")
         why = arguments.value("--why")
+        approvedBy = arguments.value("--approved-by")
+        if let approvedBy {
+            guard let by else { throw .usage("--approved-by needs --by: task_events keeps both names", mend: "add --by WHO") }
+            guard !KeyMemory.isSamePerson(by, approvedBy) else {
+                throw CommandFailure(
+                    .badData, "--by and --approved-by are the same person, “\(by)”", mend: "a second person must agree")
+            }
+        }
         isSure = arguments.has("--yes")
         isTrial = arguments.has("--dry-run")
         printsJSON = arguments.has("--json")
@@ -46,9 +60,15 @@ struct TaskChange {
     private var isBulk: Bool { filter.ids == nil }
 
     func run(in context: CommandContext) throws(CommandFailure) -> ExitCode {
-        let (desk, _) = try context.openDesk(sources)
-        let count = try asking { () throws(StoreError) in try desk.count(filter, for: action) }
+        let (desk, configuration) = try context.openDesk(sources)
+        var filter = filter
+        var count = try asking { () throws(StoreError) in try desk.count(filter, for: action) }
         if count == 0, let ids = filter.ids { throw try refusal(ids, desk) }
+        let forgotten = try forgotten(among: count, desk, configuration, context)
+        if forgotten > 0, approvedBy == nil {
+            filter.memory = KeyMemory(retention: configuration.keyRetention, isPast: false)
+            count = try asking { () throws(StoreError) in try desk.count(filter, for: action) }
+        }
         if isTrial {
             report(count: count, changed: nil, context)
             return .good
@@ -57,7 +77,8 @@ struct TaskChange {
             context.note("nothing was changed")
             return .good
         }
-        let changed = try change(count, desk, who: context.actor(by))
+        let who = KeyMemory.actor(context.actor(by), approvedBy: forgotten > 0 ? approvedBy : nil)
+        let changed = try change(filter, count, desk, who: who)
         report(count: count, changed: changed, context)
         if let ids = filter.ids, Set(ids).count > changed {
             context.note("\(Set(ids).count - changed) of the named could not be \(action.participle)")
@@ -65,8 +86,35 @@ struct TaskChange {
         return .good
     }
 
+    /// How many of the tasks were last sent longer ago than their receivers remember keys. Refuses when that is all of them, or one that
+    /// is named, and nobody has approved it.
+    private func forgotten(
+        among count: Int, _ desk: any TaskDesk, _ configuration: Configuration, _ context: CommandContext
+    ) throws(CommandFailure) -> Int {
+        guard action == .retry, count > 0 else { return 0 }
+        guard sources.file != nil else {
+            context.note(
+                "without --config nobody knows how long the receivers remember idempotency keys (keyRetention): not checked")
+            return 0
+        }
+        let retention = configuration.keyRetention
+        guard !retention.isEmpty else { return 0 }
+        var past = filter
+        past.memory = KeyMemory(retention: retention, isPast: true)
+        let forgotten = try asking { () throws(StoreError) in try desk.count(past, for: action) }
+        guard forgotten > 0, approvedBy == nil else { return forgotten }
+        let routes = retention.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.spoken)" }.joined(separator: ", ")
+        let what =
+            "\(forgotten) of \(count) task\(count == 1 ? " was" : "s were") last sent longer ago than the receiver remembers idempotency keys "
+            + "(\(routes)): sent again, the work may be done twice"
+        let mend = "ask the receiver first; then let a second person agree: --by WHO --approved-by OTHER"
+        guard isBulk, forgotten < count else { throw CommandFailure(.badData, what, mend: mend) }
+        context.note("\(what); left out. To take them along: \(mend)")
+        return forgotten
+    }
+
     /// Never more than were counted: with a relay at work a retried task can fail again, and must not be retried for ever.
-    private func change(_ count: Int, _ desk: any TaskDesk, who: String) throws(CommandFailure) -> Int {
+    private func change(_ filter: TaskFilter, _ count: Int, _ desk: any TaskDesk, who: String) throws(CommandFailure) -> Int {
         var changed = 0
         while changed < count {
             let limit = min(Self.batch, count - changed)

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import TallypostCore
 import TallypostDelivery
+import TallypostReconciliation
 
 extension Configuration {
     /// Where a configuration comes from. The command line goes before the file.
@@ -38,7 +39,7 @@ extension Configuration {
         problems += configuration.apply(commandLine: sources)
         guard problems.isEmpty else { throw ConfigurationError(problems: problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) }) }
         configuration.notCarriedOut =
-            configuration.listNotCarriedOut(file: sources.file) + configuration.listIdleKeys(file: sources.file)
+            configuration.listIdleKeys(file: sources.file)
         return configuration
     }
 
@@ -97,7 +98,7 @@ extension Configuration {
             schedules[name] = schedule.schedule(name, zones: ZoneDirectory())
         }
         reconcile = fields["reconcile"]?.reconcile()
-        for alert in fields["alerts"]?.list() ?? [] { readAlert(alert) }
+        for alert in fields["alerts"]?.list() ?? [] { readAlert(alert, routeReader) }
         if let retention = fields["retention"], let policy = retention.retention() { self.retention = policy }
     }
 
@@ -131,22 +132,15 @@ extension Configuration {
         if let list = try? AllowList(parsing: entries) { allow = list }
     }
 
-    private mutating func readAlert(_ node: ConfigurationNode) {
-        guard let fields = node.fields(["url", "depthOver", "failureRateOver"]) else { return }
-        guard let url = fields["url"], let text = url.string("a URL") else {
-            if fields["url"] == nil { node.report("has no url; add it") }
-            return
+    private mutating func readAlert(_ node: ConfigurationNode, _ routes: RouteReader) {
+        guard let alert = node.alert(reading: routes) else { return }
+        if alerts.contains(where: { $0.settings.name == alert.settings.name }) {
+            node.report("is the second alert named \"\(alert.settings.name)\"; give each a name of its own: name: \"…\"")
         }
-        do { _ = try CurlTargetParser().origin(of: text) } catch { url.report(error.reason) }
-        var rate: Double?
-        switch fields["failureRateOver"]?.value {
-        case .number(let number) where (0...1).contains(number): rate = number
-        case .integer(let number) where (0...1).contains(number): rate = Double(number)
-        case nil: break
-        default: fields["failureRateOver"]?.report("must be a number from 0 to 1")
+        if alert.settings.missedRun, reconcile?.every == nil {
+            node.report("waits for runs that were missed (missedRun), but nothing runs; add reconcile: { every: \"5m\" }")
         }
-        alerts.append(
-            AlertConfiguration(url: text, depthOver: fields["depthOver"]?.integer(0...Int(Int32.max)), failureRateOver: rate))
+        alerts.append(alert)
     }
 
     // MARK: The command line
@@ -163,6 +157,10 @@ extension Configuration {
             let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2, !parts[0].isEmpty else {
                 refuse("--route", "\"\(text)\" is not TYPE=URL; write --route send-receipt=https://mail.example.com/receipts")
+                continue
+            }
+            guard !parts[0].hasPrefix(RoutePolicy.alertPrefix) else {
+                refuse("--route \(parts[0])", "alerts have routes of their own; write them under alerts in the configuration")
                 continue
             }
             guard parts[0] != RoutePolicy.noticeType else {
@@ -189,19 +187,6 @@ extension Configuration {
             }
         }
         return problems
-    }
-
-    /// The one list of what is understood but not done yet; an entry goes when its capability comes.
-    private func listNotCarriedOut(file: String?) -> [ConfigurationProblem] {
-        var paths: [String] = []
-        if !alerts.isEmpty { paths.append("alerts") }
-        for (type, route) in routes.sorted(by: { $0.key < $1.key }) {
-            if route.sla != nil { paths.append("routes.\(type).sla") }
-        }
-        return paths.map {
-            ConfigurationProblem(
-                file: file, line: nil, path: $0, message: "is understood, but this version does not carry it out yet")
-        }
     }
 
     /// Options of requests in routes that make none.

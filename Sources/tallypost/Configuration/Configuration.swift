@@ -1,5 +1,6 @@
 import TallypostCore
 import TallypostDelivery
+import TallypostReconciliation
 
 /// All that a configuration says, checked and typed. Made only by ``Configuration/load(_:)``, so one that exists is good.
 struct Configuration: Sendable {
@@ -35,18 +36,30 @@ struct Configuration: Sendable {
     /// Keys that are read and checked, but whose behaviour this version does not have yet, with their paths.
     var notCarriedOut: [ConfigurationProblem] = []
 
-    /// The routes, those of their subscribers, and that of the notices, by task type.
+    /// The routes, those of their subscribers and of the alerts, and that of the notices, by task type.
     var allRoutes: [String: RouteConfiguration] {
         var all = [RoutePolicy.noticeType: RouteConfiguration(type: RoutePolicy.noticeType)]
         for (type, route) in routes {
             all[type] = route
             for (name, subscriber) in route.subscribers { all[RoutePolicy.subscription(of: type, to: name)] = subscriber }
         }
+        for alert in alerts { all[alert.settings.type] = alert.route }
         return all
     }
 
     /// What the relay's mind needs to know, by task type.
     var policies: [String: RoutePolicy] { allRoutes.mapValues(\.policy) }
+
+    /// How long receivers remember idempotency keys, by task type, where they forget.
+    var keyRetention: [String: TimeSpan] {
+        var retention = allRoutes.compactMapValues(\.keyRetention)
+        // A subscriber is sent the route's tasks: opened again they are sent again.
+        for (type, route) in routes {
+            let spans = [route.keyRetention].compactMap { $0 } + route.subscribers.values.compactMap(\.keyRetention)
+            retention[type] = spans.min()
+        }
+        return retention
+    }
 
     /// Schedules whose tasks nobody would send.
     func schedulesWithoutRoute(file: String?) -> [ConfigurationProblem] {
@@ -74,11 +87,4 @@ enum AdminToken: Sendable, Equatable {
     case none
     /// The token itself, never printed.
     case token(String)
-}
-
-/// Whom to tell when.
-struct AlertConfiguration: Sendable, Equatable {
-    var url: String
-    var depthOver: Int?
-    var failureRateOver: Double?
 }

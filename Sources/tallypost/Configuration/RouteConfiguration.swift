@@ -8,6 +8,8 @@ struct RouteConfiguration: Sendable {
     /// Whether it names secrets; `wire` has them only where they were read.
     var isSigned = false
     var sla: TimeSpan?
+    /// So long after a task was sent its receiver still knows its idempotency key; nil: for ever.
+    var keyRetention: TimeSpan?
     /// By name; each a route of its own. When there are any, nothing is sent by this route itself.
     var subscribers: [String: RouteConfiguration] = [:]
     /// Keys that do nothing beside subscribers. Whoever reads of them is not surprised by unsigned deliveries.
@@ -16,7 +18,8 @@ struct RouteConfiguration: Sendable {
     static let keys = [
         "url", "secrets", "headers", "body", "format", "idempotencyKeyFormat", "timeoutSeconds", "maxAttempts", "retry",
         "deadline",
-        "sla", "lease", "concurrency", "rate", "burst", "heartbeatSeconds", "maxWaitSeconds", "whenFailed", "batch",
+        "keyRetention", "sla", "lease", "concurrency", "rate", "burst", "heartbeatSeconds", "maxWaitSeconds", "whenFailed",
+        "batch",
         "subscribers", "tls",
     ]
     /// What says how a request is made, and when again.
@@ -55,6 +58,12 @@ struct RouteReader {
         readWire(fields, into: &route)
         readPolicy(fields, into: &route)
         if let sla = fields["sla"]?.duration() { route.sla = sla }
+        if let retention = fields["keyRetention"]?.duration() {
+            if retention <= .zero {
+                fields["keyRetention"]?.report("must be longer than nothing; leave it out for a receiver that never forgets")
+            }
+            route.keyRetention = retention
+        }
         if let subscribers = fields["subscribers"] {
             readSubscribers(subscribers, of: type, into: &route)
             route.idleKeys = RouteConfiguration.requestKeys.filter { fields[$0] != nil }
@@ -99,6 +108,10 @@ struct RouteReader {
             node.report("a route's name is the task type; it cannot be empty")
             return nil
         }
+        guard !type.hasPrefix(RoutePolicy.alertPrefix) else {
+            node.report("is the route of an alert, which is made from alerts: write its url, secrets and headers there")
+            return nil
+        }
         guard let url = fields["url"] else {
             if type == RoutePolicy.noticeType || fields["subscribers"] != nil { return RouteConfiguration(type: type) }
             node.report("has no url; add url: \"https://…\"")
@@ -115,7 +128,8 @@ struct RouteReader {
 
     // MARK: On the wire
 
-    private func readWire(_ fields: ConfigurationFields, into route: inout RouteConfiguration) {
+    /// What signs a request, and its headers.
+    func readRequest(_ fields: ConfigurationFields, into route: inout RouteConfiguration) {
         for secret in fields["secrets"]?.list() ?? [] {
             route.isSigned = true
             guard let text = self.secret(secret) else { continue }
@@ -125,6 +139,10 @@ struct RouteReader {
             guard let text = value.string() else { continue }
             do { route.wire.headers.append(try HeaderField(name: name, value: text)) } catch { value.report(error.reason) }
         }
+    }
+
+    private func readWire(_ fields: ConfigurationFields, into route: inout RouteConfiguration) {
+        readRequest(fields, into: &route)
         if let body = fields["body"]?.word(WireRoute.Body.self) { route.wire.body = body }
         if let format = fields["format"]?.word(WireRoute.Format.self) { route.wire.format = format }
         if let format = fields["idempotencyKeyFormat"]?.word(IdempotencyKeyFormat.self) {

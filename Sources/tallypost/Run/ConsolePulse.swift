@@ -45,10 +45,12 @@ final class ConsolePulse: Sendable {
 
     /// Another configuration is in force.
     func apply(_ configuration: Configuration) {
+        let retention = configuration.keyRetention
         let routes = configuration.allRoutes.map { type, route in
             ConsoleRoute(
                 type: type, url: route.wire.url.map(Redaction.masking), isSigned: route.isSigned,
-                maxAttempts: route.policy.maxAttempts, timeout: route.policy.timeout, concurrency: route.policy.concurrency)
+                maxAttempts: route.policy.maxAttempts, timeout: route.policy.timeout, concurrency: route.policy.concurrency,
+                keyRetention: retention[type])
         }
         current.withLock { $0 = routes }
     }

@@ -42,15 +42,19 @@ struct RelayService {
             seed: UInt64.random(in: 0...UInt64.max), limits: Self.limits(for: configuration))
         let engine = Engine(database)
         let pollOnly = configuration.wakeUp == .poll
-        let store = StoreThread { engine.makeStore(pollOnly: pollOnly) }
+        let guarding = DispatchGuard(log: log)
+        guarding.apply(try configuration.holdRules(file: sources.file, dialect: database.dialect))
+        let memory = DispatchGuard.memory(of: database, environment: sources.environment)
+        let store = StoreThread { guarding.guarding(engine.makeStore(pollOnly: pollOnly), memory: memory) }
         let pulse = ConsolePulse(configuration)
 
         log.info("starting", ["relay": relay.name, "version": Version.current, "database": database.redacted])
         let board = MetricsBoard(version: Version.current)
         let console = try console(listeners, engine, pulse, board)
+        let alerts = AlertService(configuration, engine: engine, log: log)
         var surroundings = Dispatcher.Surroundings(
             now: pulse.now, signals: signals, notifier: SystemdNotifier(), log: log, board: board,
-            reload: { reload(courier, pulse) })
+            reload: { reload(courier, pulse, guarding, alerts) })
         surroundings.stopping = pulse.stop
         let dispatcher = Dispatcher(relay: relay, courier: courier, store: store, surroundings: surroundings)
         let ending = dispatcher.run()
@@ -59,16 +63,22 @@ struct RelayService {
         // After the loop: signals were still taken while it drained. On a thread of its own, which keeps the console: one that waits for a
         // database that hangs must not keep the process.
         if let console { WorkerThread(name: "tp-stop") { console.stop() }.join(within: patience) }
+        alerts.stop(within: patience)
         store.close(within: patience)
-        return report(ending, tally: dispatcher.tally)
+        return report(ending, tally: dispatcher.tally, hold: guarding.currentHold)
     }
 
-    private func report(_ ending: Dispatcher.Ending, tally: RelayTally) -> ExitCode {
+    private func report(_ ending: Dispatcher.Ending, tally: RelayTally, hold: DispatchHold?) -> ExitCode {
         let counts: KeyValuePairs<String, any LogValue> = [
             "completed": tally.completed, "retried": tally.retried, "failed": tally.failed, "released": tally.released,
             "purged": tally.purged,
         ]
         switch ending {
+        case .finished where drains && hold != nil:
+            // What is due was not even looked at.
+            log.critical(
+                "dispatch is held: not drained", ["reason": hold?.reason ?? "", "mend": "tallypost doctor --after-restore"])
+            return .unavailable
         case .finished:
             log.info("finished", counts)
             return .good
@@ -83,7 +93,7 @@ struct RelayService {
 
     /// Another configuration, or nil with the reason logged: the old one stays in force.
     private func reload(
-        _ courier: CurlCourier, _ pulse: ConsolePulse
+        _ courier: CurlCourier, _ pulse: ConsolePulse, _ guarding: DispatchGuard, _ alerts: AlertService
     ) -> (routes: [String: RoutePolicy], retention: RetentionPolicy, schedules: [Schedule])? {
         do throws(ConfigurationError) {
             let configuration = try Configuration.load(sources)
@@ -94,7 +104,12 @@ struct RelayService {
                     )
                 ])
             }
+            let rules = try configuration.database.map { database throws(ConfigurationError) in
+                try configuration.holdRules(file: sources.file, dialect: database.dialect)
+            }
             try Self.apply(configuration, to: courier, file: sources.file)
+            guarding.apply(rules ?? [])
+            alerts.apply(configuration)
             pulse.apply(configuration)
             warn(of: configuration)
             log.info("configuration reloaded", ["routes": configuration.routes.count])

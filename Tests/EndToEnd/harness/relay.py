@@ -46,7 +46,8 @@ class Relay:
         """Starts the process and does not wait for it to be ready."""
         assert self.process is None or self.process.poll() is not None, "it runs already"
         environment = {name: value for name, value in os.environ.items() if name not in ("JOURNAL_STREAM", "NOTIFY_SOCKET")}
-        environment |= {"NOTIFY_SOCKET": self.notify.path, **self.environment}
+        # What it remembers of databases outlives it, and must not outlive the test.
+        environment |= {"NOTIFY_SOCKET": self.notify.path, "XDG_STATE_HOME": str(self.folder / "state"), **self.environment}
         self._seen = len(self.notify.messages)
         self._ending_is_ours = False
         with open(self.log, "ab") as log:

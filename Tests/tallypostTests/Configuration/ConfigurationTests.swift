@@ -1,5 +1,6 @@
 import FoundationEssentials
 import TallypostCore
+import TallypostReconciliation
 import TallypostDelivery
 import Testing
 
@@ -40,9 +41,13 @@ import Testing
         #expect(route.isSigned && route.wire.secrets.count == 1)
         #expect(configuration.reconcile?.staleAfter == .hours(1))
         #expect(configuration.retention == .init(completed: .hours(720), final: .hours(2_160)))
-        #expect(configuration.alerts == [.init(url: "https://hooks.example.com/ops", depthOver: 10_000, failureRateOver: 0.05)])
+        let alert = try #require(configuration.alerts.first)
+        #expect(
+            (alert.settings.name, alert.settings.depthOver, alert.settings.failureRateOver) == ("hooks.example.com", 10_000, 0.05)
+        )
+        #expect(configuration.policies["tallypost.alert/hooks.example.com"] != nil)
         let paths = Set(configuration.notCarriedOut.map(\.path))
-        #expect(paths.isSuperset(of: ["reconcile", "alerts"]) && !paths.contains("listen.admin"))
+        #expect(paths.contains("reconcile") && !paths.contains("listen.admin"))
         #expect(!paths.contains("retention"))
         #expect(paths.contains("routes.send-receipt.sla") && !paths.contains("routes.send-receipt.rate"))
     }

@@ -7,29 +7,42 @@ struct DoctorCommand: Command {
         name: "doctor", summary: "Check database, permissions, schema, clock, routes and receivers.",
         details: [
             "Looks at everything that a relay needs, changes nothing, and says what mends each fault. Run it as the user that the relay "
-                + "runs as: its rights are what is checked. Receivers are connected to, and sent nothing."
+                + "runs as: its rights are what is checked. Receivers are connected to, and sent nothing.",
+            "With --after-restore it says instead whether dispatch is held because the database went back in time, and lists what may "
+                + "already have been sent; --release lets the relays go on, --hold stops them by hand.",
         ],
         options: [
             .config, .database,
             OptionSpecification(name: "--route", value: "TYPE=URL", repeats: true, summary: "Check this route too."), .json,
-        ],
+        ] + AfterRestore.options,
         examples: [
-            .init(line: "sudo -u tallypost tallypost doctor --config /etc/tallypost/tallypost.json5", meaning: "Checks all.")
+            .init(line: "sudo -u tallypost tallypost doctor --config /etc/tallypost/tallypost.json5", meaning: "Checks all."),
+            .init(
+                line: "tallypost doctor --after-restore --config tallypost.json5",
+                meaning: "Lists what may already have been sent."),
+            .init(
+                line:
+                    "tallypost doctor --after-restore --release --by mara --why 'compared with the ledger' --config tallypost.json5",
+                meaning: "Asks, and lets the relays send again."),
         ],
-        exits: [.unavailable, .configuration])
+        exits: [.badData, .unavailable, .configuration])
 
     let sources: Configuration.Sources
     let printsJSON: Bool
+    /// Nil: the usual checks.
+    let afterRestore: AfterRestore?
 
     init(_ arguments: ParsedArguments) throws(CommandFailure) {
         sources = try arguments.sources()
         printsJSON = arguments.has("--json")
+        afterRestore = try AfterRestore(arguments)
         guard sources.file != nil || sources.database != nil else {
             throw .usage("nothing to check is named", mend: "add --config FILE, or --database URL")
         }
     }
 
     func run(in context: CommandContext) throws(CommandFailure) -> ExitCode {
+        if let afterRestore { return try afterRestore.run(sources, printsJSON: printsJSON, in: context) }
         let (configuration, ofSettings) = diagnoseConfiguration(context)
         let isRead = !ofSettings.contains { $0.level == .problem }
         let findings =
@@ -72,6 +85,7 @@ struct DoctorCommand: Command {
         guard let file = sources.file else { return [] }
         let unsigned = configuration.allRoutes.filter {
             !$0.value.isSigned && $0.value.subscribers.isEmpty && $0.key != RoutePolicy.noticeType
+                && !$0.key.hasPrefix(RoutePolicy.alertPrefix)
         }.keys.sorted()
         let count = configuration.routes.count
         return [

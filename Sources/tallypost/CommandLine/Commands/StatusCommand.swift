@@ -26,6 +26,8 @@ struct StatusCommand: Command {
             paused: try asking { () throws(StoreError) in try desk.pausedRoutes() },
             routedTypes: sources.file == nil ? nil : Set(configuration.policies.keys),
             relays: try asking { () throws(StoreError) in try desk.signedRelays() },
+            hold: try asking { () throws(StoreError) in try desk.tide() }.hold,
+            held: try asking { () throws(StoreError) in try desk.heldTasks() },
             retention: sources.file == nil ? nil : configuration.retention)
         if printsJSON { page.printJSON(context.output) } else { context.output.write(page.text) }
         return .good

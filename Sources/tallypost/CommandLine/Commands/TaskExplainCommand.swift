@@ -29,7 +29,8 @@ struct TaskExplainCommand: Command {
         let target = facts.task["target_url"]
         let destination = target.map { try? CurlTargetParser().origin(of: $0) } ?? route?.origin
         let flow = FlowText(relays, now: facts.now).about(type: type, destination: destination)
-        var sentences = ExplanationText(facts: facts, flow: flow, route: route).sentences
+        let hold = try asking { () throws(StoreError) in try desk.tide() }.hold
+        var sentences = ExplanationText(facts: facts, flow: flow, hold: hold, route: route).sentences
         if sources.file != nil, facts.task["status"] == TaskStatus.pending.rawValue, let type, configuration.policies[type] == nil
         {
             sentences.append(

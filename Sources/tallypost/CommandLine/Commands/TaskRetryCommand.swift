@@ -7,9 +7,11 @@ struct TaskRetryCommand: Command {
         details: [
             "Tasks that ended go back to pending with fresh attempts and their old idempotency keys, so a receiver that has done the "
                 + "work already does nothing. Named by id, it is done at once; named by --status, --type or --subject, the tasks are "
-                + "counted and you are asked. Each is an event in task_events."
+                + "counted and you are asked. Each is an event in task_events.",
+            "A route's keyRetention says how long its receiver remembers keys. What was last sent longer ago needs a second person "
+                + "(--approved-by), because the receiver would take it for new; in bulk it is left out without.",
         ],
-        positionals: TaskChange.positionals, options: TaskChange.options,
+        positionals: TaskChange.positionals, options: TaskChange.options + [TaskChange.approval],
         examples: [
             .init(line: "tallypost task retry 7 --config tallypost.json5", meaning: "Sends task 7 again."),
             .init(

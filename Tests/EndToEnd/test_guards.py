@@ -1,0 +1,412 @@
+"""After a restore from a backup nothing is sent until a person has looked; and what a rule holds is not sent without its row."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.cli import CommandLine
+from harness.console import Console
+from harness.database import Database, SQLiteDatabase
+from harness.postgres import binary_folder
+from harness.receiver import Receiver
+from harness.routes import route
+from harness.waiting import eventually
+
+
+class Backup:
+    """A copy of a database as it was, which can be put back in its place."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database = database
+        self.file = folder / "backup"
+        if isinstance(database, SQLiteDatabase):
+            copy = sqlite3.connect(self.file)
+            database.connect().backup(copy)
+            copy.close()
+        else:
+            self._tool("pg_dump", "-Fc", "-f", str(self.file), "-d", database.url)
+
+    @staticmethod
+    def _tool(name: str, *arguments: str) -> None:
+        done = subprocess.run([str(binary_folder() / name), *arguments], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+    def restore(self) -> None:
+        """Puts it back while whoever uses the database goes on using it."""
+        if isinstance(self.database, SQLiteDatabase):
+            source = sqlite3.connect(self.file)
+            source.backup(self.database.connect())
+            source.close()
+        else:
+            self._tool(
+                "pg_restore", "--clean", "--if-exists", "--single-transaction", "-d", self.database.url, str(self.file))
+
+    def replace(self) -> None:
+        """Puts it in the place of the file, as one does with SQLite; on PostgreSQL as above."""
+        if not isinstance(self.database, SQLiteDatabase):
+            return self.restore()
+        self.database.close()
+        path = self.database.path
+        for suffix in ("-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        fresh = path.with_suffix(".fresh")
+        shutil.copy(self.file, fresh)
+        made = sqlite3.connect(fresh)
+        made.execute("PRAGMA journal_mode = WAL")
+        made.close()
+        os.rename(fresh, path)
+
+
+def mark(database: Database) -> int:
+    return database.value("SELECT mark FROM tallypost_mark")
+
+
+def holds(database: Database) -> list[dict]:
+    return database.query("SELECT * FROM tallypost_holds")
+
+
+def events(database: Database) -> list[tuple]:
+    return [(row["event"], row["by"], row["why"]) for row in database.query("SELECT * FROM task_events ORDER BY id")]
+
+
+def work_past_a_backup(database: Database, receiver: Receiver, folder: Path) -> Backup:
+    """Three tasks wait in the backup; they are sent after it was made, and the mark has risen."""
+    database.insert_many(3, "charge", amount_minor=1250, currency="EUR", subject="o_1")
+    backup = Backup(database, folder)
+    return backup
+
+
+@pytest.mark.parametrize("how", ["restore", "replace"])
+def test_a_restored_database_sends_nothing_until_somebody_has_looked(
+    database: Database, receiver: Receiver, relay, tallypost: CommandLine, tmp_path: Path, how: str
+) -> None:
+    backup = work_past_a_backup(database, receiver, tmp_path)
+    console = Console(tmp_path)
+    state = {"STATE_DIRECTORY": str(tmp_path / "state")}
+    one = relay(database, environment=state, routes={"task": route(receiver.url())}, **console.keys).start()
+    eventually(lambda: database.statuses() == {"completed": 3}, 15, database.statuses)
+    eventually(lambda: mark(database) > 0, 15, "the mark was not raised")
+    known = mark(database)
+    eventually(lambda: f" {known} " in (tmp_path / "state/tallypost.mark").read_text(), 10, "the mark was not remembered")
+
+    getattr(backup, how)()
+    eventually(lambda: one.lines("dispatch is held"), 20, one.text)
+    eventually(lambda: holds(database), 10, "no hold")
+    new = database.insert(type="task", idempotency_key="new")
+    eventually(lambda: console.call("GET", "/readyz").status == 503, 10, "ready")
+    assert "went back in time" in console.call("GET", "/readyz").json["detail"]
+    assert "dispatch is held" in tallypost("status", "--database", database.url).good().out
+    assert "No relay sends anything" in tallypost("task", "explain", str(new), "--database", database.url).good().out
+
+    found = tallypost("doctor", "--after-restore", "--database", database.url, "--json").good().json
+    assert found["held"] and found["rememberedMark"] == known
+    assert {task["idempotency_key"] for task in found["tasks"]} == {"charge-0", "charge-1", "charge-2"}, "not the new one"
+    assert found["totals"] == [{"type": "task", "currency": "EUR", "count": 3, "amountMinor": "3750"}]
+    text = tallypost("doctor", "--after-restore", "--database", database.url).good().out
+    assert "charge-2" in text and "3750" in text and "--release" in text
+
+    # A second relay, and one that starts anew, hold too.
+    other = relay(database, environment=state, routes={"task": route(receiver.url())}).start()
+    eventually(lambda: other.lines("dispatch is held"), 15, other.text)
+    assert receiver.counts() == {"charge-0": 1, "charge-1": 1, "charge-2": 1}
+    assert len(one.lines("dispatch is held")) == 1, "said once"
+
+    release = ("doctor", "--after-restore", "--release", "--database", database.url)
+    assert "--by WHO and --why TEXT" in tallypost(*release, "--yes").exited(64).err
+    assert "nobody is there to be asked" in tallypost(*release, "--by", "mara", "--why", "compared").exited(64).err
+    database.execute("UPDATE pending_tasks SET status = 'cancelled' WHERE idempotency_key = 'charge-0'")
+    tallypost(*release, "--by", "mara", "--why", "compared", "--yes").good()
+    eventually(lambda: database.statuses() == {"completed": 3, "cancelled": 1}, 20, database.statuses)
+    assert receiver.counts() == {"charge-0": 1, "charge-1": 2, "charge-2": 2, "new": 1}, "with their old keys"
+    assert ("release", "mara", "compared") in events(database)
+    eventually(lambda: console.call("GET", "/readyz").status == 200, 10, "not ready")
+    assert holds(database) == []
+    eventually(lambda: one.lines("dispatch goes on") and other.lines("dispatch goes on"), 15, other.text)
+
+    # What is remembered now is of the new era: nobody holds again.
+    assert [one.stop(), other.stop()] == [0, 0]
+    later = relay(database, environment=state, routes={"task": route(receiver.url())}).start()
+    last = database.insert(type="task", idempotency_key="last")
+    eventually(lambda: database.status(last) == "completed", 15, later.text)
+
+
+def test_a_relay_that_was_stopped_finds_out_when_it_starts(
+    database: Database, receiver: Receiver, relay, tallypost: CommandLine, tmp_path: Path
+) -> None:
+    backup = work_past_a_backup(database, receiver, tmp_path)
+    # No state directory: beside the SQLite file, or in the user's own.
+    state = {"XDG_STATE_HOME": str(tmp_path / "home")}
+    first = relay(database, environment=state, routes={"task": route(receiver.url())}).start()
+    eventually(lambda: database.statuses() == {"completed": 3}, 15, database.statuses)
+    eventually(lambda: mark(database) > 0, 15, "the mark was not raised")
+    assert first.stop() == 0
+    backup.replace()
+    before = tallypost("doctor", "--after-restore", "--database", database.url, environment=state).good().out
+    assert "a relay will hold dispatch when it starts" in before and "charge-0" in before
+
+    second = relay(database, "--drain", environment=state, routes={"task": route(receiver.url())}).spawn()
+    assert second.wait() == 69, "a drain that sends nothing is not done"
+    assert second.lines("dispatch is held: not drained")
+    assert database.statuses() == {"pending": 3}
+    assert receiver.counts() == {"charge-0": 1, "charge-1": 1, "charge-2": 1}
+
+
+def test_a_crash_is_no_restore(database: Database, receiver: Receiver, relay, tmp_path: Path) -> None:
+    state = {"STATE_DIRECTORY": str(tmp_path / "state")}
+    for turn in range(3):
+        one = relay(database, environment=state, routes={"task": route(receiver.url())}).start()
+        before = mark(database)
+        database.insert_many(20, f"turn{turn}")
+        eventually(lambda: mark(database) > before, 15, "the mark was not raised")
+        one.kill()
+    last = relay(database, "--drain", environment=state, routes={"task": route(receiver.url())}).spawn()
+    assert last.wait(60) == 0
+    assert holds(database) == [] and database.statuses() == {"completed": 60}
+
+
+def test_another_database_in_the_same_place_is_no_restore(
+    sqlite: SQLiteDatabase, receiver: Receiver, relay, tallypost: CommandLine, tmp_path: Path
+) -> None:
+    routes = {"task": route(receiver.url())}
+    first = relay(sqlite, routes=routes).start()
+    sqlite.insert(type="task", idempotency_key="old")
+    eventually(lambda: mark(sqlite) > 0, 15, "the mark was not raised")
+    assert first.stop() == 0
+    sqlite.close()
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{sqlite.path}{suffix}").unlink(missing_ok=True)
+    assert Path(f"{sqlite.path}-tallypost-mark").exists()
+    tallypost("init", "--database", sqlite.url).good()
+    sqlite.insert(type="task", idempotency_key="new")
+    second = relay(sqlite, "--drain", routes=routes).spawn()
+    assert second.wait() == 0 and receiver.counts() == {"old": 1, "new": 1}
+
+
+def test_a_state_that_cannot_be_written_is_said_and_does_no_harm(
+    database: Database, receiver: Receiver, relay, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    one = relay(
+        database, environment={"STATE_DIRECTORY": str(tmp_path / "file")}, routes={"task": route(receiver.url())}).start()
+    database.insert_many(5, "k")
+    eventually(lambda: database.statuses() == {"completed": 5}, 15, database.statuses)
+    # Each raise is a try to write it down.
+    for turn in range(3):
+        before = mark(database)
+        database.insert_many(1, f"turn{turn}")
+        eventually(lambda: mark(database) > before, 15, "the mark was not raised")
+    assert len(one.lines("the tide mark cannot be kept")) == 1
+
+
+def test_an_idle_relay_writes_nothing(sqlite: SQLiteDatabase, receiver: Receiver, relay) -> None:
+    one = relay(sqlite, routes={"task": route(receiver.url())}).start()
+    sqlite.insert(type="task")
+    # Once when it claims, and once for what it wrote after that.
+    eventually(lambda: mark(sqlite) == 2, 15, "the mark was not raised")
+    log = Path(f"{sqlite.path}-wal")
+    size, scrapes = log.stat().st_size, len(one.notify.messages)
+    # Its status lines come every few seconds, whatever else it does.
+    eventually(lambda: len(one.notify.messages) >= scrapes + 2, 30, "no signs of life")
+    assert log.stat().st_size == size and mark(sqlite) == 2
+
+
+def test_a_person_can_hold_by_hand(database: Database, receiver: Receiver, relay, tallypost: CommandLine) -> None:
+    hold = ("doctor", "--after-restore", "--hold", "--database", database.url, "--by", "jo", "--why", "PITR to 12:00")
+    waiting = database.insert(type="task", subject="o_9")
+    assert "o_9" in tallypost(*hold).good().out
+    assert "held already" in tallypost(*hold).exited(65).err
+    one = relay(database, routes={"task": route(receiver.url())}).start()
+    assert one.lines("dispatch is held")
+    assert database.status(waiting) == "pending"
+    tallypost(
+        "doctor", "--after-restore", "--release", "--yes", "--database", database.url, "--by", "mara", "--why", "done").good()
+    eventually(lambda: database.status(waiting) == "completed", 15, one.text)
+    assert [event[:2] for event in events(database)] == [("hold", "jo"), ("release", "mara")]
+
+
+RULE = """-- rule: charge-has-order
+-- severity: critical
+-- owner: payments
+-- hold: yes
+-- expect: one completed charge per orders.id where state = 'paid'
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "charge-has-order.sql").write_text(RULE)
+    return folder
+
+
+def orders(database: Database) -> None:
+    database.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, state TEXT NOT NULL)")
+    database.execute("INSERT INTO orders VALUES ('o_1', 'paid'), ('o_2', 'open')")
+
+
+def due_again(database: Database, *ids: int) -> None:
+    """The minute is over."""
+    for id in ids:
+        database.execute("UPDATE pending_tasks SET run_at = :now WHERE id = :id", now=database.later(-1), id=id)
+
+
+def test_a_task_without_its_row_is_held_and_goes_when_the_row_appears(
+    database: Database, receiver: Receiver, relay, tallypost: CommandLine, rules: Path
+) -> None:
+    orders(database)
+    ids = {
+        subject: database.insert(type="charge", subject=subject, idempotency_key=f"k-{subject}")
+        for subject in ("o_1", "o_2", "o_9")}
+    nobody = database.insert(type="charge")
+    free = database.insert(type="mail", subject="o_9")
+    one = relay(
+        database, reconcile={"rules": str(rules)},
+        routes={"charge": route(receiver.url()), "mail": route(receiver.url())}).start()
+    eventually(lambda: database.statuses() == {"completed": 2, "pending": 3}, 15, database.statuses)
+    eventually(lambda: database.row(nobody)["last_error"], 15)
+    assert database.status(ids["o_1"]) == database.status(free) == "completed"
+    row = database.row(ids["o_9"])
+    assert row["last_error"] == "held: no row of orders with id o_9 where state = 'paid' (rule charge-has-order)"
+    assert "no subject" in database.row(nobody)["last_error"]
+    assert (row["attempts"], row["lease_expires_at"], database.attempts(ids["o_9"])) == (0, None, [])
+    assert str(row["run_at"]) > str(database.later(50)), "not before a minute has passed"
+    assert str(row["run_at"]) < str(database.later(61))
+    explained = tallypost("task", "explain", str(ids["o_9"]), "--database", database.url).good().out
+    assert "A rule held it before dispatch" in explained and "no row of orders with id o_9" in explained
+    assert "3 tasks are held by a rule before dispatch, of type charge" in tallypost("status", "--database", database.url).good().out
+    assert tallypost("status", "--json", "--database", database.url).good().json["heldByRules"] == {"charge": 3}
+
+    # Still not there: held again, for longer.
+    due_again(database, ids["o_9"])
+    eventually(lambda: str(database.row(ids["o_9"])["run_at"]) > str(database.later(100)), 15, one.text)
+    database.execute("INSERT INTO orders VALUES ('o_9', 'paid')")
+    database.execute("UPDATE orders SET state = 'paid' WHERE id = 'o_2'")
+    due_again(database, ids["o_9"], ids["o_2"])
+    eventually(lambda: database.statuses() == {"completed": 4, "pending": 1}, 15, database.statuses)
+    assert database.row(ids["o_9"])["attempts"] == 1
+    assert receiver.counts()["k-o_9"] == receiver.counts()["k-o_2"] == 1
+    assert database.status(nobody) == "pending"
+
+
+def test_a_rule_that_cannot_be_asked_holds_its_tasks_and_no_others(
+    database: Database, receiver: Receiver, relay, rules: Path
+) -> None:
+    charge = database.insert(type="charge", subject="o_1")
+    keys = database.insert_many(200, "m", type="mail")
+    one = relay(
+        database, reconcile={"rules": str(rules)},
+        routes={"charge": route(receiver.url()), "mail": route(receiver.url())}).start()
+    eventually(lambda: database.statuses() == {"completed": 200, "pending": 1}, 20, database.statuses)
+    eventually(lambda: "cannot be asked" in (database.row(charge)["last_error"] or ""), 15, one.text)
+    assert "orders" in database.row(charge)["last_error"] and len(one.lines("a rule cannot be asked")) == 1
+    assert receiver.counts() == dict.fromkeys(keys, 1)
+    # The table is made: the task goes by itself.
+    orders(database)
+    due_again(database, charge)
+    eventually(lambda: database.status(charge) == "completed", 15, one.text)
+
+
+def test_rules_are_read_at_the_start_and_at_a_reload(
+    database: Database, receiver: Receiver, relay, tallypost: CommandLine, tmp_path: Path, rules: Path
+) -> None:
+    orders(database)
+    config = {
+        "database": database.url, "reconcile": {"rules": str(rules)}, "routes": {"charge": route(receiver.url())}}
+    file = rules / "charge-has-order.sql"
+    file.write_text("-- rule: charge-has-order\n-- expekt: nonsense\n")
+    (tmp_path / "broken.json5").write_text(json.dumps(config))
+    assert "charge-has-order.sql" in tallypost("run", "--config", tmp_path / "broken.json5").exited(78).err
+
+    file.write_text(RULE)
+    one = relay(config=config).start()
+    held = database.insert(type="charge", subject="o_2")
+    eventually(lambda: (database.row(held)["last_error"] or "").startswith("held: "), 15, one.text)
+    file.write_text("-- rule: charge-has-order\n-- expekt: nonsense\n")
+    one.reload(config)
+    assert one.lines("the old one stays in force")
+    due_again(database, held)
+    eventually(lambda: str(database.row(held)["run_at"]) > str(database.later(30)), 15, "held by the old rule")
+    file.write_text(RULE.replace("-- hold: yes\n", ""))
+    one.reload(config)
+    due_again(database, held)
+    eventually(lambda: database.status(held) == "completed", 15, one.text)
+
+
+def test_a_held_head_holds_its_ordering_key(database: Database, receiver: Receiver, relay, rules: Path) -> None:
+    orders(database)
+    head = database.insert(type="charge", subject="o_9", ordering_key="c")
+    behind = database.insert(type="charge", subject="o_1", ordering_key="c")
+    free = database.insert(type="charge", subject="o_1", ordering_key="d")
+    relay(database, reconcile={"rules": str(rules)}, routes={"charge": route(receiver.url())}).start()
+    eventually(lambda: database.status(free) == "completed" and database.row(head)["last_error"], 15, database.rows)
+    assert database.status(behind) == "pending"
+    database.execute("INSERT INTO orders VALUES ('o_9', 'paid')")
+    due_again(database, head)
+    eventually(lambda: database.statuses() == {"completed": 3}, 15, database.statuses)
+    assert [request.task for request in receiver.got()] in ([free, head, behind], [head, behind, free])
+
+
+@pytest.fixture
+def forgetful(database: Database, tmp_path: Path) -> Path:
+    """A route whose receiver remembers keys for a day, and three dead letters: two of them are older, or are of another route."""
+    file = tmp_path / "tallypost.json5"
+    routes = {"charge": {"url": "http://127.0.0.1:9/", "keyRetention": "24h"}, "mail": {"url": "http://127.0.0.1:9/"}}
+    file.write_text(json.dumps({"database": database.url, "routes": routes}))
+    for key, type, hours in (("old", "charge", -25), ("young", "charge", -23), ("mail", "mail", -500)):
+        id = database.insert(type=type, idempotency_key=key)
+        database.execute(
+            "UPDATE pending_tasks SET status = 'failed', attempts = 3, started_at = :at, finished_at = :at WHERE id = :id",
+            at=database.later(hours * 3600), id=id)
+    return file
+
+
+def test_a_redrive_past_key_retention_needs_a_second_person(
+    database: Database, tallypost: CommandLine, forgetful: Path
+) -> None:
+    ids = {row["idempotency_key"]: str(row["id"]) for row in database.rows()}
+    retry = ("task", "retry", "--config", forgetful, "--by", "mara", "--why", "w")
+    refused = tallypost(*retry, ids["old"]).exited(65).err
+    assert "remembers idempotency keys (charge: 1 d" in refused or "charge: 24" in refused, refused
+    assert "--approved-by" in refused and database.statuses() == {"failed": 3}
+    assert "same person" in tallypost(*retry, ids["old"], "--approved-by", " MARA ").exited(65).err
+    assert "--approved-by needs --by" in tallypost(
+        "task", "retry", "--config", forgetful, ids["old"], "--approved-by", "jo").exited(64).err
+    tallypost(*retry, ids["young"]).good()
+    tallypost(*retry, ids["mail"]).good()
+    assert database.statuses() == {"failed": 1, "pending": 2}
+    tallypost(*retry, ids["old"], "--approved-by", "jo").good()
+    assert database.statuses() == {"pending": 3}
+    assert [event[:2] for event in events(database)] == [("retry", "mara"), ("retry", "mara"), ("retry", "mara, approved by jo")]
+
+
+def test_in_bulk_what_the_receiver_has_forgotten_is_left_out(
+    database: Database, tallypost: CommandLine, forgetful: Path
+) -> None:
+    done = tallypost("task", "retry", "--config", forgetful, "--status", "failed", "--yes", "--by", "mara").good()
+    assert "1 of 3 tasks" in done.err and "left out" in done.err and "2 tasks retried" in done.out
+    (left,) = database.query("SELECT * FROM pending_tasks WHERE status = 'failed'")
+    assert left["idempotency_key"] == "old"
+    assert "not checked" in tallypost("task", "retry", "--database", database.url, str(left["id"])).good().err
+
+
+def test_the_api_wants_a_second_person_too(
+    database: Database, receiver: Receiver, relay, tmp_path: Path, forgetful: Path
+) -> None:
+    console = Console(tmp_path)
+    database.execute("INSERT INTO task_routes (type, paused_at, paused_by, reason) VALUES ('charge', :now, 't', 't')", now=database.later(0))
+    relay(database, routes={"charge": route(receiver.url(), keyRetention="24h"), "mail": route(receiver.url())}, **console.keys).start()
+    (old,) = database.query("SELECT id FROM pending_tasks WHERE idempotency_key = 'old'")
+    path = f"/v1/tasks/{old['id']}/retry"
+    refused = console.call("POST", path, {"by": "mara"})
+    assert refused.status == 409 and "approvedBy" in refused.json["detail"]
+    assert console.call("POST", path, {"by": "mara", "approvedBy": "Mara"}).status == 409
+    bulk = console.call("POST", "/v1/tasks/retry", {"filter": {"type": "charge"}, "dryRun": True})
+    assert bulk.json == {"count": 1, "pastKeyRetention": 1}
+    assert console.call("POST", path, {"by": "mara", "approvedBy": "jo"}).status == 200
+    assert ("retry", "mara, approved by jo", "") in events(database)
