@@ -114,7 +114,8 @@ import TallypostCore
             return unsafe Self.unhex(cell).withUnsafeBytes { unsafe body($0) }
         }
         switch types[column] {
-        case OID.int8, OID.int4, OID.int2, OID.oid, OID.bool, OID.timestamptz, OID.timestamp, OID.date, OID.uuid, OID.jsonb, OID.float8,
+        case OID.int8, OID.int4, OID.int2, OID.oid, OID.bool, OID.timestamptz, OID.timestamp, OID.date, OID.uuid, OID.jsonb,
+            OID.float8,
             OID.float4, OID.numeric:
             return unsafe Array((text(column) ?? "").utf8).withUnsafeBytes { unsafe body($0) }
         default: return unsafe body(cell)
@@ -126,7 +127,9 @@ import TallypostCore
     /// PostgreSQL's binary numeric: groups of four digits, the first worth 10000^weight. Nil for fractions and for what is too large.
     @unsafe static func wholeNumber(_ cell: UnsafeRawBufferPointer) -> Int64? {
         guard cell.count >= 8 else { return nil }
-        func word(_ index: Int) -> Int64 { unsafe Int64(Int16(bigEndian: cell.loadUnaligned(fromByteOffset: index * 2, as: Int16.self))) }
+        func word(_ index: Int) -> Int64 {
+            unsafe Int64(Int16(bigEndian: cell.loadUnaligned(fromByteOffset: index * 2, as: Int16.self)))
+        }
         let (groups, weight) = (Int(word(0)), Int(word(1)))
         let sign = unsafe UInt16(bigEndian: cell.loadUnaligned(fromByteOffset: 4, as: UInt16.self))
         guard sign == 0 || sign == 0x4000, cell.count >= 8 + groups * 2 else { return nil }
@@ -151,7 +154,8 @@ import TallypostCore
 
     @unsafe private static func uuid(_ cell: UnsafeRawBufferPointer) -> String {
         var text: [UInt8] = []
-        for unsafe (index, byte) in unsafe cell.enumerated() {
+        for index in 0..<cell.count {
+            let byte = unsafe cell[index]
             if index == 4 || index == 6 || index == 8 || index == 10 { text.append(UInt8(ascii: "-")) }
             text.append(hexDigits[Int(byte >> 4)])
             text.append(hexDigits[Int(byte & 15)])

@@ -107,7 +107,9 @@ package final class SQLiteReconcileDatabase: ReconcileDatabase {
         return try connection.prepareAll(sql, operation: operation)
     }
 
-    private func run(_ statement: SQLiteStatement, _ parameters: [SQLValue], _ each: (any SQLRow) -> Bool) throws(StoreError) -> Int {
+    private func run(_ statement: SQLiteStatement, _ parameters: [SQLValue], _ each: (any SQLRow) -> Bool) throws(StoreError)
+        -> Int
+    {
         try statement.bind(parameters)
         let row = SQLiteRow(statement)
         let before = connection.totalChanges

@@ -11,7 +11,9 @@ extension SQLiteStore {
         let now = Timestamp.machineNow
         let seenUpTo = try statements.horizon.firstRow { Int($0.integer(0)) } ?? .max
         func cutoff(_ span: TimeSpan?) -> Int? { span.map { Int((now + TimeSpan(nanoseconds: -$0.nanoseconds)).milliseconds) } }
-        let (completed, final) = (cutoff(policy.completed).map { min($0, seenUpTo) }, cutoff(policy.final).map { min($0, seenUpTo) })
+        let (completed, final) = (
+            cutoff(policy.completed).map { min($0, seenUpTo) }, cutoff(policy.final).map { min($0, seenUpTo) }
+        )
 
         let look = statements.look
         try look.bind(1, purgeWalk.cursor ?? .min)

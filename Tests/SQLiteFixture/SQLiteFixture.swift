@@ -102,7 +102,8 @@ public final class SQLiteFixture: DatabaseFixture {
 
     /// Drops our tables; the file stays in WAL mode.
     public func clear() throws {
-        let tables = try query("SELECT name FROM sqlite_schema WHERE type = 'table' AND (name GLOB 'tallypost_*' OR name GLOB 'task_*')")
+        let tables = try query(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND (name GLOB 'tallypost_*' OR name GLOB 'task_*')")
         for name in tables.compactMap({ $0[0] }) + ["pending_tasks"] { try execute("DROP TABLE \(name)") }
     }
 

@@ -111,7 +111,8 @@ import Testing
             _ = try reader.beginReading(statementTimeout: .seconds(30))
             defer { reader.endReading() }
             for sql in [
-                "DELETE FROM pending_tasks", "INSERT INTO pending_tasks (type) VALUES ('x') RETURNING id", "DROP TABLE task_events",
+                "DELETE FROM pending_tasks", "INSERT INTO pending_tasks (type) VALUES ('x') RETURNING id",
+                "DROP TABLE task_events",
                 "SELECT 1; SELECT 2", "CREATE TABLE mine (id INTEGER)", "SELECT 1; DELETE FROM pending_tasks", "",
             ] where !(sql.isEmpty && engine != .sqlite) {
                 #expect(throws: StoreError.self, "\(sql)") { try reader.run(sql: sql, operation: "rule", []) { _ in true } }
@@ -238,7 +239,8 @@ import Testing
     @Test(arguments: [Engine.sqlite, .postgres])
     func `a database without our tables, or with newer ones, is refused`(engine: Engine) throws {
         try engine.withReconcile { database, _ in
-            try database.execute("DELETE FROM tallypost_schema; INSERT INTO tallypost_schema (version, applied_at) VALUES (999, '2026-01-01')")
+            try database.execute(
+                "DELETE FROM tallypost_schema; INSERT INTO tallypost_schema (version, applied_at) VALUES (999, '2026-01-01')")
             #expect(throws: StoreError.self) { try database.makeReconcileDatabase() }
             try database.execute("DELETE FROM tallypost_schema")
             let error = #expect(throws: StoreError.self) { try database.makeReconcileDatabase() }

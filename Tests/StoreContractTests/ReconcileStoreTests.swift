@@ -12,20 +12,23 @@ private typealias Finding = TallypostReconciliation.Finding
 
     private static func finding(_ key: String, amount: Int64? = 500, severity: Severity = .high) -> Finding {
         Finding(
-            kind: .failed, severity: severity, type: "charge", key: key, subject: "o_\(key)", taskID: 7, amountMinor: amount, currency: "EUR",
+            kind: .failed, severity: severity, type: "charge", key: key, subject: "o_\(key)", taskID: 7, amountMinor: amount,
+            currency: "EUR",
             since: noon, detail: "it's \"dead\"\u{0} – \(key)")
     }
 
     private static func stored(_ finding: Finding, _ state: BreakState = .open, at time: Timestamp = noon) -> StoredBreak {
         StoredBreak(
-            Break(finding: finding, state: state, change: .new, firstSeen: time, lastSeen: time), seenRuns: 1, lastRun: 1, changedAt: time)
+            Break(finding: finding, state: state, change: .new, firstSeen: time, lastSeen: time), seenRuns: 1, lastRun: 1,
+            changedAt: time)
     }
 
     private static func record(
         _ holder: String, run: Int64, breaks: [StoredBreak] = [], movements: MovementBook = [:], alerts: [TaskDraft] = []
     ) -> RunRecord {
         RunRecord(
-            holder: holder, run: run, asOf: noon + .minutes(run), lastEvent: run, madeBy: "relay", status: .breaks, counts: [.high: 2],
+            holder: holder, run: run, asOf: noon + .minutes(run), lastEvent: run, madeBy: "relay", status: .breaks,
+            counts: [.high: 2],
             breaks: breaks, movements: movements, alerts: alerts)
     }
 
@@ -109,7 +112,10 @@ private typealias Finding = TallypostReconciliation.Finding
             try store.sweepChunks(after: 2)
             #expect(try store.chunkIDs(upTo: 3) == [0, 1, 5])
             try store.dropSuperseded(upTo: 2)
-            #expect(try database.query("SELECT chunk, run FROM tallypost_register ORDER BY chunk, run") == [["0", "2"], ["1", "1"], ["5", "2"]])
+            #expect(
+                try database.query("SELECT chunk, run FROM tallypost_register ORDER BY chunk, run") == [
+                    ["0", "2"], ["1", "1"], ["5", "2"],
+                ])
         }
     }
 
@@ -121,12 +127,15 @@ private typealias Finding = TallypostReconciliation.Finding
             _ = try store.acquire(holder: "a", for: .hours(1))
             let plain = MovementKey(recorded: Self.noon, effective: nil, series: Self.charge, kind: .created)
             let late = MovementKey(recorded: Self.noon, effective: Self.noon + .hours(-5), series: Self.charge, kind: .created)
-            let bare = MovementKey(recorded: Self.noon + .hours(2), effective: nil, series: Series(type: "it's \"x\"", currency: nil), kind: .unexplained)
+            let bare = MovementKey(
+                recorded: Self.noon + .hours(2), effective: nil, series: Series(type: "it's \"x\"", currency: nil),
+                kind: .unexplained)
             let huge = Tally(count: 2, amount: Int128(Int64.max) * 2)
             for run in 1...3 as ClosedRange<Int64> {
                 #expect(
                     try store.commit(
-                        Self.record("a", run: run, movements: [plain: huge, late: Tally(one: 1), bare: Tally(count: -1, amount: -3)])))
+                        Self.record(
+                            "a", run: run, movements: [plain: huge, late: Tally(one: 1), bare: Tally(count: -1, amount: -3)])))
             }
             let sum = Tally(count: 6, amount: Int128(Int64.max) * 6)
             #expect(
@@ -167,7 +176,8 @@ private typealias Finding = TallypostReconciliation.Finding
         try withStore(.postgres) { database, store in
             try database.execute("SELECT nextval(pg_get_serial_sequence('task_events', 'id'))")
             let detail = #"{"was":"completed","finished_at":null}"#
-            try database.execute("INSERT INTO task_events (task_id, event, by, why, detail) VALUES (5, 'retry', 'x', 'y', '\(detail)')")
+            try database.execute(
+                "INSERT INTO task_events (task_id, event, by, why, detail) VALUES (5, 'retry', 'x', 'y', '\(detail)')")
             let state = try #require(try store.acquire(holder: "a", for: .hours(1)))
             let last = try store.lastEventID()
             #expect(try store.reopenings(after: state.lastEvent, upTo: last).map(\.taskID) == [5])
@@ -197,7 +207,10 @@ private typealias Finding = TallypostReconciliation.Finding
             _ = try store.acquire(holder: "a", for: .hours(1))
             var effect = Self.stored(
                 Finding(kind: .unexplainedChange, severity: .critical, type: "charge", key: "9", detail: "gone"))
-            effect.effects = [UnexplainedEffect(series: Self.charge, delta: Tally(count: -1, amount: -(Int128(Int64.max) + 1)), recorded: Self.noon)]
+            effect.effects = [
+                UnexplainedEffect(
+                    series: Self.charge, delta: Tally(count: -1, amount: -(Int128(Int64.max) + 1)), recorded: Self.noon)
+            ]
             let all = [
                 Self.stored(Self.finding("1")), Self.stored(Self.finding("2", amount: nil, severity: .low)), effect,
                 Self.stored(Self.finding("3"), .unconfirmed), Self.stored(Self.finding("4"), .cleared),
@@ -216,7 +229,9 @@ private typealias Finding = TallypostReconciliation.Finding
             #expect(page.map(\.finding.severity) == [.critical, .high])
             let cursor = BreakCursor(severity: page[1].finding.severity, id: page[1].finding.id)
             #expect(try store.breaks(BreakFilter(), after: cursor, limit: 9).map(\.finding.severity) == [.low])
-            #expect(try store.breaks(BreakFilter(states: [.open], severity: .low, kind: .failed, type: "charge"), limit: 9).count == 1)
+            #expect(
+                try store.breaks(BreakFilter(states: [.open], severity: .low, kind: .failed, type: "charge"), limit: 9).count == 1
+            )
             #expect(try store.breaks(BreakFilter(owner: "nobody"), limit: 9).isEmpty)
             #expect(try store.breaks(changedIn: Self.noon..<Self.noon + .seconds(1)).count == 5)
 
@@ -253,7 +268,8 @@ private typealias Finding = TallypostReconciliation.Finding
             func report(_ revision: Int) -> ReportRecord {
                 ReportRecord(
                     period: period, revision: revision, run: 1, asOf: Self.noon + .hours(25), status: .breaks, directory: "/r",
-                    manifestSHA256: "abc", madeBy: "ada", told: [.init(id: "F-1", amountMinor: 5), .init(id: "F-2", amountMinor: nil)])
+                    manifestSHA256: "abc", madeBy: "ada",
+                    told: [.init(id: "F-1", amountMinor: 5), .init(id: "F-2", amountMinor: nil)])
             }
             #expect(try store.nextRevision(label: period.label, zone: period.zone) == 1)
             let id = try #require(try store.addReport(report(1)))
@@ -264,10 +280,16 @@ private typealias Finding = TallypostReconciliation.Finding
 
             #expect(try store.sealedThrough() == nil)
             #expect(try store.sign(report: 999, role: "preparer", by: "ada", note: nil, manifest: "abc") == .unknownReport)
-            #expect(try store.sign(report: id, role: "preparer", by: "ada", note: nil, manifest: "xyz") == .manifestDiffers(stored: "abc"))
+            #expect(
+                try store.sign(report: id, role: "preparer", by: "ada", note: nil, manifest: "xyz")
+                    == .manifestDiffers(stored: "abc"))
             #expect(try store.sign(report: id, role: "preparer", by: "Ada  L", note: "ok", manifest: "abc") == .signed)
-            #expect(try store.sign(report: id, role: "preparer", by: "bob", note: nil, manifest: "abc") == .alreadySigned(by: "Ada  L"))
-            #expect(try store.sign(report: id, role: "reviewer", by: "ada l", note: nil, manifest: "abc") == .samePerson(role: "preparer"))
+            #expect(
+                try store.sign(report: id, role: "preparer", by: "bob", note: nil, manifest: "abc")
+                    == .alreadySigned(by: "Ada  L"))
+            #expect(
+                try store.sign(report: id, role: "reviewer", by: "ada l", note: nil, manifest: "abc")
+                    == .samePerson(role: "preparer"))
             #expect(try store.sealedThrough() == nil)
             #expect(try store.lastSigned() == nil)
             #expect(try store.sign(report: id, role: "reviewer", by: "bob", note: nil, manifest: "abc") == .signed)

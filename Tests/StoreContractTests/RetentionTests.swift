@@ -132,15 +132,21 @@ import Testing
     }
 
     @Test(arguments: Engine.databases)
-    func `what ended after the last run of reconciliation waits for the next, unless there is none any more`(engine: Engine) throws {
+    func `what ended after the last run of reconciliation waits for the next, unless there is none any more`(engine: Engine)
+        throws
+    {
         try engine.withDatabase { database in
             let store = try database.makeStore()
             let policy = RetentionPolicy(completed: .zero, final: .zero)
             func sign(_ hours: Int) throws {
-                let time = engine == .sqlite ? "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-\(hours) hours')" : "now() - interval '\(hours) hours'"
+                let time =
+                    engine == .sqlite
+                    ? "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-\(hours) hours')" : "now() - interval '\(hours) hours'"
                 try database.execute("UPDATE tallypost_reconciler SET as_of = \(time)")
             }
-            let (old, young) = (try database.insert(Self.ended("completed", days: 1)), try database.insert(Self.ended("failed", days: 0)))
+            let (old, young) = (
+                try database.insert(Self.ended("completed", days: 1)), try database.insert(Self.ended("failed", days: 0))
+            )
             try sign(2)
             _ = try store.purgeAll(policy)
             #expect(try database.row(old).isEmpty)

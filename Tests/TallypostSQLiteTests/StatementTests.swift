@@ -18,7 +18,9 @@ import Testing
     @Test func `every named statement prepares on a migrated database`() throws {
         let database = try SQLiteFixture()
         let connection = try SQLiteConnection(path: database.path, mode: .existing)
-        let all = [StoreStatements.tasks, StoreStatements.desk, StoreStatements.signals, Following.statements, StoreStatements.reconcile].flatMap(Self.named)
+        let all = [
+            StoreStatements.tasks, StoreStatements.desk, StoreStatements.signals, Following.statements, StoreStatements.reconcile,
+        ].flatMap(Self.named)
         #expect(all.count > 25)
         for (name, sql) in all {
             #expect(throws: Never.self, "\(name)") { _ = try connection.prepareAll(sql, operation: name) }

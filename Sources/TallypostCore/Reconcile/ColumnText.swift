@@ -38,7 +38,8 @@ package enum ColumnText {
         guard day <= 28 || date.exists else { return nil }
         var seconds = date.daysSinceEpoch * 86_400
         guard text.count > 10 else { return Timestamp(microseconds: seconds * 1_000_000) }
-        guard text.count >= 16, unsafe text[10] == UInt8(ascii: "T") || text[10] == UInt8(ascii: " ") || text[10] == UInt8(ascii: "t"),
+        guard text.count >= 16,
+            unsafe text[10] == UInt8(ascii: "T") || text[10] == UInt8(ascii: " ") || text[10] == UInt8(ascii: "t"),
             let hour = unsafe number(text, 11, 2), unsafe text[13] == UInt8(ascii: ":"), let minute = unsafe number(text, 14, 2),
             hour < 24, minute < 60
         else { return nil }
@@ -71,7 +72,8 @@ package enum ColumnText {
         if rest == 0 { return 0 }
         let sign = unsafe text[start]
         if sign | 0x20 == UInt8(ascii: "z") { return rest == 1 ? 0 : nil }
-        guard sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-"), let hours = unsafe number(text, start + 1, 2), hours < 24 else {
+        guard sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-"), let hours = unsafe number(text, start + 1, 2), hours < 24
+        else {
             return nil
         }
         var seconds = hours * 3_600

@@ -16,7 +16,8 @@ extension ReconcileStore {
     package func acknowledge(
         _ id: String, by who: String, reason: String, until: Timestamp?
     ) throws(StoreError) -> BreakOutcome {
-        try change(id, from: [.open, .acknowledged], to: .acknowledged, by: who, reason: reason, until: until, event: "acknowledge")
+        try change(
+            id, from: [.open, .acknowledged], to: .acknowledged, by: who, reason: reason, until: until, event: "acknowledge")
     }
 
     /// Somebody says that it is dealt with. The same.
@@ -25,7 +26,8 @@ extension ReconcileStore {
     }
 
     private func change(
-        _ id: String, from states: [BreakState], to state: BreakState, by who: String, reason: String, until: Timestamp?, event: String
+        _ id: String, from states: [BreakState], to state: BreakState, by who: String, reason: String, until: Timestamp?,
+        event: String
     ) throws(StoreError) -> BreakOutcome {
         try writing.write { () throws(StoreError) in
             let found = try rows(.breakState, [.text(id)], from: writing) { row in

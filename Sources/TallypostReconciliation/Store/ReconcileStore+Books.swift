@@ -23,7 +23,9 @@ extension ReconcileStore {
     /// Steps of retention, as for ``reopenings(after:upTo:)``.
     package func purges(after event: Int64, upTo last: Int64) throws(StoreError) -> [Purge] {
         try rows(.purges, [.integer(event), .integer(last), .text(eventGaps)]) { row in
-            guard let from = row.integer(0), let to = row.integer(1), let count = row.integer(2), let at = row.time(4) else { return nil }
+            guard let from = row.integer(0), let to = row.integer(1), let count = row.integer(2), let at = row.time(4) else {
+                return nil
+            }
             return Purge(from: from, to: to, count: count, idSum: row.integer(3), at: at)
         }
     }
@@ -52,9 +54,12 @@ extension ReconcileStore {
     ) throws(StoreError) -> MovementBook {
         var book: MovementBook = [:]
         try database.run(statement, parameters) { row in
-            if let recorded = row.time(0), let effective = row.time(1), let kind = row.text(4).flatMap({ MovementKind(rawValue: $0) }) {
+            if let recorded = row.time(0), let effective = row.time(1),
+                let kind = row.text(4).flatMap({ MovementKind(rawValue: $0) })
+            {
                 let key = MovementKey(
-                    recorded: recorded, effective: effective == recorded ? nil : effective, series: Self.series(row, 2), kind: kind)
+                    recorded: recorded, effective: effective == recorded ? nil : effective, series: Self.series(row, 2),
+                    kind: kind)
                 book[key, default: .zero] += Self.tally(row, 5)
             }
             return true
@@ -64,7 +69,9 @@ extension ReconcileStore {
 
     /// Adds to the books, within the commit: nobody else writes them meanwhile.
     func merge(_ movements: MovementBook) throws(StoreError) {
-        let keys = movements.keys.sorted { ($0.recorded, $0.series, $0.kind.rawValue) < ($1.recorded, $1.series, $1.kind.rawValue) }
+        let keys = movements.keys.sorted {
+            ($0.recorded, $0.series, $0.kind.rawValue) < ($1.recorded, $1.series, $1.kind.rawValue)
+        }
         var rest = keys[...]
         while !rest.isEmpty {
             let part = rest.prefix(1_000)
@@ -88,7 +95,9 @@ extension ReconcileStore {
     /// What persons have explained of the unexplained changes that stand in a stretch of time.
     package func explainedEffects(in range: Range<Timestamp>) throws(StoreError) -> [(Series, Tally)] {
         try rows(.breakEffects) { row in
-            guard row.text(1) == BreakState.resolved.rawValue, let recorded = row.time(6), range.contains(recorded) else { return nil }
+            guard row.text(1) == BreakState.resolved.rawValue, let recorded = row.time(6), range.contains(recorded) else {
+                return nil
+            }
             return (Self.series(row, 2), Self.tally(row, 4))
         }
     }

@@ -100,12 +100,14 @@ extension ReconcileStore {
     /// Nil for a row of a later release's class.
     private static func storedBreak(_ row: any SQLRow) -> StoredBreak? {
         guard let id = row.text(0), let kind = row.text(1).flatMap({ FindingClass(rawValue: $0) }),
-            let severity = row.text(2).flatMap({ Severity(rawValue: $0) }), let state = row.text(13).flatMap({ BreakState(rawValue: $0) }),
+            let severity = row.text(2).flatMap({ Severity(rawValue: $0) }),
+            let state = row.text(13).flatMap({ BreakState(rawValue: $0) }),
             let firstSeen = row.time(16), let lastSeen = row.time(17), let changedAt = row.time(19)
         else { return nil }
         var finding = Finding(
             kind: kind, severity: severity, rule: row.text(3), owner: row.text(4) ?? "", type: row.text(5) ?? "", key: "",
-            subject: row.text(6), idempotencyKey: row.text(7), taskID: row.integer(8), amountMinor: row.integer(9), currency: row.text(10),
+            subject: row.text(6), idempotencyKey: row.text(7), taskID: row.integer(8), amountMinor: row.integer(9),
+            currency: row.text(10),
             since: row.time(11), detail: row.text(12) ?? "")
         finding.id = id
         let entry = Break(
@@ -151,16 +153,21 @@ extension ReconcileStore {
         let effects = stored.effects.map { effect in
             JSONList.object([
                 ("type", json.text(effect.series.type)), ("currency", json.text(effect.series.currency)),
-                ("count", String(effect.delta.count)), ("amount", "\"\(effect.delta.amount)\""), ("recorded", json.time(effect.recorded)),
+                ("count", String(effect.delta.count)), ("amount", "\"\(effect.delta.amount)\""),
+                ("recorded", json.time(effect.recorded)),
             ])
         }
         return JSONList.object([
-            ("id", json.text(finding.id)), ("class", json.text(finding.kind.rawValue)), ("severity", json.text(finding.severity.rawValue)),
+            ("id", json.text(finding.id)), ("class", json.text(finding.kind.rawValue)),
+            ("severity", json.text(finding.severity.rawValue)),
             ("rule", json.text(finding.rule)), ("owner", json.text(finding.owner)), ("type", json.text(finding.type)),
-            ("subject", json.text(finding.subject)), ("key", json.text(finding.idempotencyKey)), ("task", json.number(finding.taskID)),
-            ("amount", json.number(finding.amountMinor)), ("currency", json.text(finding.currency)), ("since", json.time(finding.since)),
+            ("subject", json.text(finding.subject)), ("key", json.text(finding.idempotencyKey)),
+            ("task", json.number(finding.taskID)),
+            ("amount", json.number(finding.amountMinor)), ("currency", json.text(finding.currency)),
+            ("since", json.time(finding.since)),
             ("detail", json.text(finding.detail)), ("state", json.text(entry.state.rawValue)),
-            ("change", json.text(entry.change?.rawValue)), ("runs", String(stored.seenRuns)), ("first", json.time(entry.firstSeen)),
+            ("change", json.text(entry.change?.rawValue)), ("runs", String(stored.seenRuns)),
+            ("first", json.time(entry.firstSeen)),
             ("last", json.time(entry.lastSeen)), ("run", String(stored.lastRun)), ("changed", json.time(stored.changedAt)),
             ("by", json.text(entry.by)), ("reason", json.text(entry.reason)), ("until", json.time(entry.until)),
             ("effect", stored.effects.isEmpty ? "null" : json.text(JSONList.list(effects))),

@@ -29,7 +29,8 @@ package struct ReportRecord: Sendable, Equatable {
 
     /// What its writer knows.
     package init(
-        period: Period, revision: Int, run: Int64, asOf: Timestamp, status: ReportStatus, directory: String, manifestSHA256: String,
+        period: Period, revision: Int, run: Int64, asOf: Timestamp, status: ReportStatus, directory: String,
+        manifestSHA256: String,
         madeBy: String, told: [SignedDiff.Told] = []
     ) {
         self.period = period
@@ -118,7 +119,8 @@ extension ReconcileStore {
             else { return nil }
             var report = ReportRecord(
                 period: Period(from: from, to: to, zone: row.text(2) ?? "", label: row.text(1) ?? ""),
-                revision: Int(row.integer(5) ?? 0), run: row.integer(6) ?? 0, asOf: asOf, status: status, directory: row.text(9) ?? "",
+                revision: Int(row.integer(5) ?? 0), run: row.integer(6) ?? 0, asOf: asOf, status: status,
+                directory: row.text(9) ?? "",
                 manifestSHA256: row.text(10) ?? "", madeBy: row.text(12) ?? "")
             report.id = id
             report.madeAt = row.time(11)
@@ -179,7 +181,8 @@ extension ReconcileStore {
             guard let id = row.integer(0), let asOf = row.time(8), let madeAt = row.time(9) else { return nil }
             return ImportSummary(
                 id: id, source: row.text(1) ?? "", file: row.text(2) ?? "", sha256: row.text(3) ?? "", rows: row.integer(4) ?? 0,
-                quarantined: row.integer(5) ?? 0, from: row.time(6), to: row.time(7), asOf: asOf, madeAt: madeAt, madeBy: row.text(10) ?? "",
+                quarantined: row.integer(5) ?? 0, from: row.time(6), to: row.time(7), asOf: asOf, madeAt: madeAt,
+                madeBy: row.text(10) ?? "",
                 bridges: row.text(11) ?? "[]", summary: row.text(12) ?? "{}")
         }
     }

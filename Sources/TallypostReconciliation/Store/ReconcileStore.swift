@@ -73,7 +73,8 @@ struct JSONList {
     func time(_ time: Timestamp?) -> String { time.map { self.time($0) } ?? "null" }
     /// NUL, which PostgreSQL's text cannot hold, is left out.
     func text(_ text: String) -> String {
-        ResultText.quoted(text.utf8.contains(0) ? String(text.unicodeScalars.filter { $0.value != 0 }.map { Character($0) }) : text)
+        ResultText.quoted(
+            text.utf8.contains(0) ? String(text.unicodeScalars.filter { $0.value != 0 }.map { Character($0) }) : text)
     }
     func text(_ text: String?) -> String { text.map { self.text($0) } ?? "null" }
     func number(_ number: Int64?) -> String { number.map { String($0) } ?? "null" }
