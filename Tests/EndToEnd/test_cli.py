@@ -15,7 +15,7 @@ from harness.waiting import eventually
 
 COMMANDS = [
     "init", "run", "status", "task list", "task show", "task retry", "task cancel", "task explain", "route list", "route pause",
-    "route resume", "doctor", "demo",
+    "route resume", "doctor", "demo", "rules test", "backfill",
 ]
 
 

@@ -91,6 +91,13 @@ def test_every_class_is_found_and_nothing_else_and_bridges_leave_nothing(rules, 
     assert database.rows() == []  # nothing is left behind
 
 
+def test_a_unique_key_changes_how_it_is_asked_and_not_what_is_found(rules, database, tallypost) -> None:
+    cases = {name: case for name, case in CASES.items() if name not in ("a key that occurs twice", "an order without a key")}
+    text = fixture(engine_of(database), cases).replace("id varchar(20)", "id varchar(20) PRIMARY KEY")
+    (rules / "paid.test.sql").write_text(text)
+    assert f"{len(cases)} ok, 0 failed" in tallypost("rules", "test", rules, "--database", database.url).good().out
+
+
 def test_examples_run_without_any_database(rules, tallypost) -> None:
     (rules / "paid.test.sql").write_text(fixture("sqlite"))
     cases = tallypost("rules", "test", rules, "--json").good().json["rules"][0]["cases"]

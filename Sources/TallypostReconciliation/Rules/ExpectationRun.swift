@@ -34,7 +34,8 @@ struct ExpectationRun {
                 + "numbers of minor units; \(Self.castMend)"
             return
         }
-        var verdict = try judgeAll()
+        let quick = try judgePairs(expected: expected.rows, tasks: tasks.rows)
+        var verdict = if let quick { quick } else { try judgeAll() }
         verdict.finish()
         try tellUnmet(&verdict)
         try tellKeys(&verdict)
@@ -128,6 +129,29 @@ struct ExpectationRun {
                     id: integer(.task) ?? 0, status: text(.status), amount: integer(.taskAmount), currency: text(.taskCurrency),
                     created: integer(.taskAt).map { Timestamp(microseconds: $0) }))
         }
+    }
+
+    /// The quick way; nil: it will not do, because keys may occur twice.
+    private func judgePairs(expected: Int64, tasks: Int64) throws(StoreError) -> KeyVerdict? {
+        guard let pairs = sql.pairs, let isKeyUnique = sql.isKeyUnique else { return nil }
+        var isUnique = false
+        try database.run(sql: isKeyUnique, operation: rule.name, []) { row in
+            isUnique = (row.integer(0) ?? 0) > 0
+            return true
+        }
+        guard isUnique else { return nil }
+        var verdict = KeyVerdict(rule: rule, expectation: expectation, context: context)
+        // Every row of a unique key that is matched has one task at least: as many matched tasks as rows, and none has two.
+        var secondTasks = tasks - expected
+        try database.run(sql: pairs, operation: rule.name, parameters) { row in
+            var group = KeyGroup(key: row.text(Column.key.rawValue))
+            Self.append(row, to: &group)
+            if group.rows.isEmpty { secondTasks -= 1 }
+            if group.tasks.isEmpty { secondTasks += 1 }
+            verdict.judge(group)
+            return true
+        }
+        return secondTasks == 0 ? verdict : nil
     }
 
     private func judgeAll() throws(StoreError) -> KeyVerdict {

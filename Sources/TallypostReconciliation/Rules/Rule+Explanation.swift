@@ -29,8 +29,16 @@ extension Rule {
             "-- control total of the business rows, by currency\(dialect == .sqlite ? " (upper and lower 32 bits of the sum)" : "")",
             sql.expected + ";", "",
             "-- control total of the tasks, by currency; cancelled ones do not count", sql.tasks + ";", "",
-            "-- keys that are not as expected: missing, orphan, duplicate, other amount, currency or status",
         ]
+        if let pairs = sql.pairs {
+            lines.append(
+                "-- what is not as expected, where an index says that \(expectation.key) is unique and the counts say that no task is a second one"
+            )
+            lines += cutoff + [pairs + ";", ""]
+        }
+        lines.append(
+            "-- \(sql.pairs == nil ? "" : "else, ")keys that are not as expected: missing, orphan, duplicate, other amount, currency or status"
+        )
         lines += cutoff + [sql.keys + ";", "", "-- only if keys with several tasks or rows came out: each of them"] + cutoff
         lines += [
             sql.details + ";", "", "-- only if there are tasks without a subject or rows without a key: each of them",
