@@ -63,9 +63,12 @@ struct VerifyTests {
         #expect(good.isKeyTrusted && good.signOffs.count == 2 && good.sums > 50)
         for name in try TemporaryReports.names(path) {
             let bytes = try TemporaryReports.bytes("\(path)/\(name)")
-            // Every byte of the small ones; of the others the ends and some between.
+            // The small ones closely; of the others the ends and some between.
             let isSmall = name.hasSuffix(".sig") || name.hasPrefix("signature-")
-            let offsets = isSmall ? Array(bytes.indices) : [0, bytes.count / 3, bytes.count / 2, bytes.count - 1]
+            let offsets =
+                isSmall
+                ? Array(stride(from: 0, to: bytes.count, by: 7)) + [bytes.count - 1]
+                : [0, bytes.count / 3, bytes.count / 2, bytes.count - 1]
             for offset in offsets {
                 var altered = bytes
                 altered[offset] ^= 1

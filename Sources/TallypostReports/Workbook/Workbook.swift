@@ -111,6 +111,8 @@ import TallypostCore
         case .time:
             unsafe format_set_num_format(format, "yyyy\\-mm\\-dd hh:mm:ss")
             unsafe format_set_align(format, UInt8(LXW_ALIGN_LEFT.rawValue))
+            // Apart from an amount that stands to its left.
+            unsafe format_set_indent(format, 1)
         case .count: unsafe format_set_num_format(format, "#,##0")
         case .textNumber: unsafe format_set_align(format, UInt8(LXW_ALIGN_RIGHT.rawValue))
         case .amount(let digits):
