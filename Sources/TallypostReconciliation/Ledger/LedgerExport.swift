@@ -110,9 +110,10 @@ private struct TaskReader {
         if let amount = row.integer(4) {
             record.amount = amount
             record.hasAmount = true
-            let place = text(row, 5)
-            record.currency = CurrencyCode(bytes.span, place.lowerBound, place.upperBound)
         }
+        // Without an amount too: so does the database add up.
+        let place = text(row, 5)
+        record.currency = CurrencyCode(bytes.span, place.lowerBound, place.upperBound)
         let status = text(row, 6)
         record.state = TaskState(bytes.span, status.lowerBound, status.upperBound).rawValue
         if record.state == TaskState.completed.rawValue, let time = row.time(7) { record.time = time.microseconds }

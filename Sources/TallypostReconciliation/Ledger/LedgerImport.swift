@@ -213,7 +213,9 @@ package final class LedgerImport: Sendable {
                 .data, "the window ends before it begins: \(from.iso8601) to \(Timestamp(microseconds: last).iso8601)",
                 mend: "--from and --to fit the file's times")
         }
-        return LedgerWindow(from: from.microseconds, to: last)
+        // Whole milliseconds, which are what SQLite keeps: both ends of the bridge must mean the same window.
+        let floor = from.microseconds - ((from.microseconds % 1_000) + 1_000) % 1_000
+        return LedgerWindow(from: floor, to: last + (1_000 - last % 1_000) % 1_000)
     }
 
     private func context(_ window: LedgerWindow, _ history: LedgerHistory, types: [String], asOf: Timestamp) -> LedgerContext {

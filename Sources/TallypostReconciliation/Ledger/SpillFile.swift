@@ -121,7 +121,16 @@ struct Spill: Sendable {
 final class SpillFile: Sendable {
     private let descriptor: Int32
 
+    /// `O_TMPFILE` of Linux, a macro that Swift does not import (asm-generic/fcntl.h).
+    private static let temporary = 0o20_000_000 | O_DIRECTORY
+
     init(in directory: String) throws(LedgerError) {
+        // It never has a name; on a file system that cannot do that it has one for a moment.
+        let nameless = unsafe open(directory, Self.temporary | O_RDWR | O_CLOEXEC, 0o600)
+        if nameless >= 0 {
+            descriptor = nameless
+            return
+        }
         var path = Array("\(directory)/tallypost-import-XXXXXX".utf8CString)
         let opened = unsafe mkstemp(&path)
         guard opened >= 0 else { throw Self.fault("made", in: directory) }

@@ -22,14 +22,17 @@ struct ImportCommand: Command {
         options: [
             .database, .config,
             OptionSpecification(name: "--map", value: "MAP", summary: "What the ledger's columns mean (JSON5)."),
-            OptionSpecification(name: "--expect-rows", value: "N", summary: "Refuse the file unless it has N rows that can be read."),
+            OptionSpecification(
+                name: "--expect-rows", value: "N", summary: "Refuse the file unless it has N rows that can be read."),
             OptionSpecification(
                 name: "--expect-sum", value: "CUR=AMOUNT", repeats: true,
                 summary: "Refuse the file unless what was done adds up to this: EUR=1234.50."),
-            OptionSpecification(name: "--from", value: "TIME", summary: "The ledger tells of all from then on (its first row's time)."),
+            OptionSpecification(
+                name: "--from", value: "TIME", summary: "The ledger tells of all from then on (its first row's time)."),
             OptionSpecification(name: "--to", value: "TIME", summary: "And before then (just behind its last row's time)."),
             OptionSpecification(name: "--by", value: "WHO", summary: "Who imports; $SUDO_USER or $USER when not given."),
-            OptionSpecification(name: "--out", value: "DIR", summary: "Where the quarantine file is written (the current folder)."),
+            OptionSpecification(
+                name: "--out", value: "DIR", summary: "Where the quarantine file is written (the current folder)."),
             OptionSpecification(name: "--dry-run", summary: "Do all of it, and record nothing."),
             .json,
         ],
@@ -68,7 +71,9 @@ struct ImportCommand: Command {
             guard parts.count == 2, parts[0].utf8.count == 3, parts[0].utf8.allSatisfy({ $0 &- 65 < 26 }) else {
                 throw .usage("--expect-sum: “\(text)” is not CURRENCY=AMOUNT", mend: "--expect-sum EUR=1234.50")
             }
-            guard !sums.contains(where: { $0.currency == parts[0] }) else { throw .usage("--expect-sum: \(parts[0]) is given twice") }
+            guard !sums.contains(where: { $0.currency == parts[0] }) else {
+                throw .usage("--expect-sum: \(parts[0]) is given twice")
+            }
             sums.append((parts[0], parts[1]))
         }
         expectedSums = sums

@@ -5,7 +5,8 @@ import TallypostReconciliation
 /// Reads a map file (JSON5) and tells all that is wrong with it at once.
 struct ImportMapReader {
     private static let keys = [
-        "source", "format", "columns", "delimiter", "amountIn", "exponent", "decimalMark", "groupMark", "sign", "currency", "zone",
+        "source", "format", "columns", "delimiter", "amountIn", "exponent", "decimalMark", "groupMark", "sign", "currency",
+        "zone",
         "timeFormat", "outcomes", "types", "lag", "tolerance", "keyFormat", "reference", "batchOf",
     ]
 
@@ -19,7 +20,8 @@ struct ImportMapReader {
         }
         let data: Data
         do { data = try Data(contentsOf: URL(filePath: file)) } catch {
-            throw refuse(FileCheck.isReadable(file) ? "cannot be read" : "is not there, or this user may not read it; check --map")
+            throw refuse(
+                FileCheck.isReadable(file) ? "cannot be read" : "is not there, or this user may not read it; check --map")
         }
         let lines = KeyLines(Array(data))
         let tree: JSONValue
@@ -72,7 +74,8 @@ struct ImportMapReader {
 
     private func readColumns(_ fields: ConfigurationFields, _ map: inout LedgerMap) {
         guard let columns = fields["columns"] else {
-            fields.node.report("has no columns: say which heading means what, columns: { idempotencyKey: \"key\", at: \"created\" }")
+            fields.node.report(
+                "has no columns: say which heading means what, columns: { idempotencyKey: \"key\", at: \"created\" }")
             return
         }
         guard let named = columns.fields(LedgerColumn.allCases.map(\.name)) else { return }
@@ -93,7 +96,9 @@ struct ImportMapReader {
         if let delimiter = mark("delimiter") { map.delimiter = delimiter }
         if let decimal = mark("decimalMark") {
             map.decimalMark = decimal
-            if ![UInt8(ascii: "."), UInt8(ascii: ",")].contains(decimal) { fields["decimalMark"]?.report("must be \".\" or \",\"") }
+            if ![UInt8(ascii: "."), UInt8(ascii: ",")].contains(decimal) {
+                fields["decimalMark"]?.report("must be \".\" or \",\"")
+            }
         }
         map.groupMark = mark("groupMark")
     }
@@ -144,7 +149,8 @@ struct ImportMapReader {
             if let known = LedgerTimeFormat(configured: text) {
                 map.timeFormat = known
             } else {
-                format.report("\"\(text)\" is none of \"iso\", \"unix\", \"unix-ms\", or a pattern such as \"DD.MM.YYYY HH:mm:ss\"")
+                format.report(
+                    "\"\(text)\" is none of \"iso\", \"unix\", \"unix-ms\", or a pattern such as \"DD.MM.YYYY HH:mm:ss\"")
             }
         }
         if let lag = fields["lag"]?.duration() { map.lag = lag }

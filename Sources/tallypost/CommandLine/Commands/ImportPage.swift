@@ -116,7 +116,8 @@ struct ImportPage {
     private func writeCounts(_ json: inout JSONWriter) {
         let totals = verdict.totals
         let counts: [(String, Int64)] = [
-            ("rows", totals.rows), ("failed", totals.failed), ("ignored", totals.ignored), ("quarantined", totals.quarantine.count),
+            ("rows", totals.rows), ("failed", totals.failed), ("ignored", totals.ignored),
+            ("quarantined", totals.quarantine.count),
             ("tasks", verdict.tasks), ("matched", verdict.matched), ("alreadyImported", verdict.alreadyImported),
             ("repeatedLines", verdict.repeatedLines),
         ]
@@ -176,7 +177,8 @@ struct ImportPage {
     private func write(_ finding: TallypostReconciliation.Finding, _ json: inout JSONWriter) {
         json.object { json in
             let texts: [(String, String?)] = [
-                ("id", finding.id), ("class", finding.kind.rawValue), ("severity", finding.severity.rawValue), ("rule", finding.rule),
+                ("id", finding.id), ("class", finding.kind.rawValue), ("severity", finding.severity.rawValue),
+                ("rule", finding.rule),
                 ("type", finding.type), ("subject", finding.subject), ("idempotencyKey", finding.idempotencyKey),
                 ("taskId", finding.taskID.map { String($0) }), ("amountMinor", finding.amountMinor.map { String($0) }),
                 ("currency", finding.currency), ("since", finding.since?.iso8601), ("detail", finding.detail),
