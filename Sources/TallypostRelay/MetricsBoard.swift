@@ -30,6 +30,9 @@ public final class MetricsBoard: Sendable {
     /// Whether the database answered the relay when it was last asked; a second old at most.
     public var reachesStore: Bool { latest.withLock { $0?.reachesStore ?? false } }
 
+    /// Whether requests are on their way: what has time gives way to them.
+    public var isSending: Bool { latest.withLock { $0?.isSending ?? false } }
+
     /// Whether the relay was told to stop, or has finished: with ``reachesStore`` what `/readyz` asks.
     public var isStopping: Bool { latest.withLock { $0?.isStopping ?? false } }
 

@@ -19,6 +19,9 @@ public struct RelaySnapshot: Sendable {
         var isOpen = false
     }
 
+    /// Whether requests are on their way.
+    public var isSending: Bool { destinations.contains { $0.inFlight > 0 } }
+
     /// As families, in the order of their names.
     public var families: [MetricFamily] { (byType + byDestination + ownState).sorted { $0.name < $1.name } }
 

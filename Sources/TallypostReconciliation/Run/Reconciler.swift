@@ -18,6 +18,10 @@ package struct ReconcilerSettings: Sendable {
     package var brokenRules: [String] = []
     /// Minor digits of currencies, where they are not ISO 4217's.
     package var exponents: [String: Int] = [:]
+    /// Who is told of breaks.
+    package var alerts: [AlertSettings] = []
+    /// What alerts call the database; no password in it.
+    package var database = ""
     /// Retention may have removed tasks that are older than this; nil: it removes nothing.
     package var retiredAfter: TimeSpan?
 
@@ -93,10 +97,8 @@ package final class Reconciler {
     /// - Parameters:
     ///   - youngest: a run is only made if the last one is older; nil: in any case.
     ///   - progress: called every few thousand rows with their number so far, and before each rule; may rest there. False: stop.
-    ///   - alerts: the tasks that tell of what changed, committed with it.
     package func run(
-        unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool = { _ in true },
-        alerts: ([Break]) -> [TaskDraft] = { _ in [] }
+        unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool = { _ in true }
     ) throws(StoreError) -> ReconcilerEnding {
         guard let state = try store.acquire(holder: settings.holder, for: Self.lease) else { return .busy }
         defer { try? store.release(holder: settings.holder) }
@@ -115,7 +117,7 @@ package final class Reconciler {
             run.outcomes.append(try runner.run(rule, context: context(asOf: asOf)))
         }
         store.endReading()
-        return try conclude(&run, state, lastEvent: lastEvent, alerts) ? .done(run) : .overtaken
+        return try conclude(&run, state, lastEvent: lastEvent) ? .done(run) : .overtaken
     }
 
     // MARK: The pass
@@ -172,7 +174,7 @@ package final class Reconciler {
 
     /// Writes it all, if the lease still holds.
     private func conclude(
-        _ run: inout ReconcilerRun, _ state: ReconcilerState, lastEvent: Int64, _ alerts: ([Break]) -> [TaskDraft]
+        _ run: inout ReconcilerRun, _ state: ReconcilerState, lastEvent: Int64
     ) throws(StoreError) -> Bool {
         var findings = run.scan.findings + run.outcomes.flatMap(\.findings)
         let register = try register(for: findings)
@@ -192,8 +194,17 @@ package final class Reconciler {
         record.movements = run.scan.movements
         record.breaks = outcome.writes
         record.counts = Dictionary(run.breaks.filter(\.counts).map { ($0.finding.severity, 1) }, uniquingKeysWith: +)
-        record.alerts = alerts(run.breaks)
-        guard try store.commit(record) else { return false }
+        let transitions = AlertPlan.transitions(before: register.map(\.entry), after: run.breaks)
+        let asOf = run.asOf
+        let isOurs = try store.commit(record) { () throws(StoreError) in
+            if settings.alerts.isEmpty { return }
+            // In the run's transaction: a break and the word about it are one.
+            let book = AlertBook(store.writing)
+            let changes = AlertPlan.changes(
+                transitions, for: settings.alerts, states: try book.states(), database: settings.database)
+            try book.tell(changes, now: asOf)
+        }
+        guard isOurs else { return false }
         // What this run's chunks have taken the place of. A crash here leaves it to the next run.
         try store.dropSuperseded(upTo: run.number)
         return true

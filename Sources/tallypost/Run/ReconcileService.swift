@@ -35,6 +35,8 @@ final class ReconcileService {
         run.statementTimeout = settings.statementTimeout
         run.policies = configuration.routes.isEmpty ? nil : configuration.allRoutes.mapValues { TypePolicy(sla: $0.sla) }
         run.rules = rules.rules
+        run.alerts = configuration.alerts.map(\.settings)
+        run.database = database.redacted
         run.exponents = settings.exponents
         run.retiredAfter = configuration.retention.shortest
         self.rules = rules

@@ -50,11 +50,13 @@ struct RelayService {
 
         log.info("starting", ["relay": relay.name, "version": Version.current, "database": database.redacted])
         let board = MetricsBoard(version: Version.current)
-        let console = try console(listeners, engine, pulse, board)
+        let reconciling = ReconcileThread(
+            configuration, name: relay.name, log: log, environment: sources.environment, isBusy: { board.isSending })
+        let console = try console(listeners, engine, pulse, board, reconciling)
         let alerts = AlertService(configuration, engine: engine, log: log)
         var surroundings = Dispatcher.Surroundings(
             now: pulse.now, signals: signals, notifier: SystemdNotifier(), log: log, board: board,
-            reload: { reload(courier, pulse, guarding, alerts) })
+            reload: { reload(courier, pulse, guarding, alerts, reconciling) })
         surroundings.stopping = pulse.stop
         let dispatcher = Dispatcher(relay: relay, courier: courier, store: store, surroundings: surroundings)
         let ending = dispatcher.run()
@@ -64,6 +66,7 @@ struct RelayService {
         // database that hangs must not keep the process.
         if let console { WorkerThread(name: "tp-stop") { console.stop() }.join(within: patience) }
         alerts.stop(within: patience)
+        reconciling.stop(within: patience)
         store.close(within: patience)
         return report(ending, tally: dispatcher.tally, hold: guarding.currentHold)
     }
@@ -93,7 +96,8 @@ struct RelayService {
 
     /// Another configuration, or nil with the reason logged: the old one stays in force.
     private func reload(
-        _ courier: CurlCourier, _ pulse: ConsolePulse, _ guarding: DispatchGuard, _ alerts: AlertService
+        _ courier: CurlCourier, _ pulse: ConsolePulse, _ guarding: DispatchGuard, _ alerts: AlertService,
+        _ reconciling: ReconcileThread
     ) -> (routes: [String: RoutePolicy], retention: RetentionPolicy, schedules: [Schedule])? {
         do throws(ConfigurationError) {
             let configuration = try Configuration.load(sources)
@@ -110,6 +114,7 @@ struct RelayService {
             try Self.apply(configuration, to: courier, file: sources.file)
             guarding.apply(rules ?? [])
             alerts.apply(configuration)
+            reconciling.apply(configuration)
             pulse.apply(configuration)
             warn(of: configuration)
             log.info("configuration reloaded", ["routes": configuration.routes.count])
