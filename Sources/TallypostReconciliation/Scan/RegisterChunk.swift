@@ -60,6 +60,8 @@ struct RowState: Equatable {
     var hash: UInt32 = 0
     var status = RowClass.open
     var hasAmount = false
+    /// Completed, and something shows for it: an attempt, a signal, deliveries. Of the table's rows alone; the register does not keep it.
+    var isEvident = true
 
     /// The row as a part of a sum.
     var tally: Tally { Tally(one: hasAmount ? amount : nil) }

@@ -62,6 +62,12 @@ extension TableScan {
             "its deadline was \(deadline.iso8601), \(age(deadline)) ago, and it has not ended")
     }
 
+    /// Whether something shows for its completion. A row that came completed has only itself to tell; one that the register knows as open
+    /// was never sent.
+    func isEvident(_ row: any SQLRow, _ facts: RowFacts) -> Bool {
+        facts.status != .completed || row.integer(13) ?? 0 > 0 || !row.isNull(17) || Self.isTrue(row, 18)
+    }
+
     /// Whether it took, or takes, longer than its type may. A task that was called off owes nothing.
     private func judgeSpeed(_ row: any SQLRow, _ facts: RowFacts) {
         guard facts.type >= 0, let sla = typeFacts[Int(facts.type)].sla, facts.status != .cancelled, let created = facts.created,
@@ -70,8 +76,8 @@ extension TableScan {
         // What was ordered for later is in time when it is in time then. `run_at` is the application's until a retry is put off.
         var start = created
         let attempts = row.integer(13) ?? 0
-        if attempts == 0 || (attempts == 1 && facts.status != .pending), let due = row.time(8), due > start { start = due }
         let end = facts.finished ?? settings.asOf
+        if attempts == 0 || (attempts == 1 && facts.status != .pending), let due = row.time(8), due > start, due < end { start = due }
         guard end - start > sla else { return }
         let took = SpanText.of(end - start)
         let detail =
@@ -100,9 +106,6 @@ extension TableScan {
         if !facts.state.hasAmount, !row.isNull(5) { reasons.append("amount_minor is no whole number") }
         if facts.currency >= 0, !areCurrencies[Int(facts.currency)] {
             reasons.append("currency \(currencies.names[Int(facts.currency)]) is not three capital letters")
-        }
-        if facts.status == .completed, row.integer(13) ?? 0 <= 0, row.isNull(17), !Self.isTrue(row, 16), !Self.isTrue(row, 18) {
-            reasons.append("completed, and never sent")
         }
         guard !reasons.isEmpty else { return }
         tell(.invalid, row, facts, .high, since: facts.created, reasons.joined(separator: "; "))

@@ -128,7 +128,10 @@ extension TableScan {
             unexplain(&walk, row.series, row.tally, isOpen: true)
         case (false, true):
             // Whatever ends a task writes when. A dead letter that is completed with its old end was never sent again.
-            if let finished = Self.time(row.finished), !(was.isFinal && isSame) {
+            if !row.isEvident {
+                walk.unexplained.append("its status went from \(was.name) to \(row.status.name), and nothing was ever sent")
+                unexplain(&walk, row.series, -row.tally, isOpen: true)
+            } else if let finished = Self.time(row.finished), !(was.isFinal && isSame) {
                 add(Self.ending(row.status), row.series, finished, row.tally)
             } else {
                 let lack = was.isFinal ? "with its old finished_at" : "with no finished_at"

@@ -74,6 +74,8 @@ package final class TableScan {
         facts.state.hash = unsafe UInt32(truncatingIfNeeded: row.withBytes(4) { unsafe StableHash.of($0, seed: subject) })
         facts.state.series = series(type: facts.type, currency: facts.currency)
 
+        facts.state.isEvident = isEvident(row, facts)
+
         let tally = facts.state.tally
         populations[Int(facts.state.series)] += tally
         if !facts.state.status.isSettled {
