@@ -124,7 +124,7 @@ def shop(request: pytest.FixtureRequest, empty_database: Database, tmp_path: Pat
 def residuals(report: dict[str, Any]) -> set[tuple[int, int]]:
     """Count and amount of every residual that the report has."""
     lines = report["rollForward"] + report["bridges"]["business"] + report["bridges"]["receiver"]
-    return {(line["residual"]["count"], int(line["residual"]["amountMinor"])) for line in lines}
+    return {(line["residual"]["count"], int(line["residual"]["amountMinor"] or 0)) for line in lines}
 
 
 @pytest.mark.parametrize("shop", [ORDERS], indirect=True)

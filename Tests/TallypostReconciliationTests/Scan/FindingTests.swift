@@ -185,12 +185,6 @@ struct ScanFindingTests {
             }
         ),
         ("currency eur is not three capital letters", { $0.currency = "eur" }),
-        (
-            "completed, and never sent",
-            {
-                $0.end("completed", at: moment(0)); $0.attempts = 0
-            }
-        ),
     ]
 
     @Test(arguments: impossible)
