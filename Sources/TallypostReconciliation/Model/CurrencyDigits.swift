@@ -8,7 +8,9 @@ package enum CurrencyDigits {
     ]
 
     /// JPY 0, EUR 2, KWD 3. What ISO 4217 does not have counts as two, unless `configured` says otherwise.
-    package static func of(_ currency: String, configured: [String: Int] = [:]) -> Int { configured[currency] ?? others[currency] ?? 2 }
+    package static func of(_ currency: String, configured: [String: Int] = [:]) -> Int {
+        configured[currency] ?? others[currency] ?? 2
+    }
 
     /// An amount of minor units as people write it, without separators: `1234.50`, `-0.05`, `1234` for a currency without digits.
     package static func decimal(_ amount: Int128, digits: Int) -> String {

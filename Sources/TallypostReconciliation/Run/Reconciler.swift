@@ -85,7 +85,9 @@ package final class Reconciler {
     /// - Parameters:
     ///   - reader: the connection that `store` reads on: the rules run there, on the same snapshot.
     ///   - clock: monotonic.
-    package init(store: ReconcileStore, reader: any ReconcileDatabase, settings: ReconcilerSettings, clock: @escaping () -> Instant) {
+    package init(
+        store: ReconcileStore, reader: any ReconcileDatabase, settings: ReconcilerSettings, clock: @escaping () -> Instant
+    ) {
         self.store = store
         self.reader = reader
         self.settings = settings
@@ -190,7 +192,8 @@ package final class Reconciler {
         evidence.add(run, rules: settings.rules, broken: settings.brokenRules)
         (run.status, run.reasons) = ReportStatus.decide(evidence)
         var record = RunRecord(
-            holder: settings.holder, run: run.number, asOf: run.asOf, lastEvent: lastEvent, madeBy: settings.madeBy, status: run.status)
+            holder: settings.holder, run: run.number, asOf: run.asOf, lastEvent: lastEvent, madeBy: settings.madeBy,
+            status: run.status)
         record.movements = run.scan.movements
         record.breaks = outcome.writes
         record.counts = Dictionary(run.breaks.filter(\.counts).map { ($0.finding.severity, 1) }, uniquingKeysWith: +)

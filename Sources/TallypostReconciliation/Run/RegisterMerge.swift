@@ -56,7 +56,8 @@ struct RegisterMerge {
     private static func damaged(_ error: RegisterError) -> StoreError {
         StoreError(
             kind: .corrupt, code: "register", operation: "read_chunk",
-            message: "\(error). Nothing was written. DELETE FROM tallypost_register WHERE chunk = \(error.chunk) gives it up: its rows are then "
+            message:
+                "\(error). Nothing was written. DELETE FROM tallypost_register WHERE chunk = \(error.chunk) gives it up: its rows are then "
                 + "taken as they are now")
     }
 }

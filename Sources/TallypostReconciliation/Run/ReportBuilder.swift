@@ -22,7 +22,8 @@ package struct ReportBuilder {
 
         /// Memberwise.
         package init(
-            database: String, version: String, parameters: [(name: String, value: String)], rules: [Rule], exponents: [String: Int],
+            database: String, version: String, parameters: [(name: String, value: String)], rules: [Rule],
+            exponents: [String: Int],
             dialect: SQLDialect
         ) {
             self.database = database
@@ -51,7 +52,8 @@ package struct ReportBuilder {
         report.parameters = frame.parameters
         report.rules = frame.rules.map { rule in
             .init(
-                name: rule.name, hash: rule.hash, text: rule.text, sql: rule.explanation(dialect: frame.dialect), owner: rule.owner)
+                name: rule.name, hash: rule.hash, text: rule.text, sql: rule.explanation(dialect: frame.dialect),
+                owner: rule.owner)
         }
         report.sources = sources(run)
         report.rollForward = try books(period, run)
@@ -92,7 +94,9 @@ package struct ReportBuilder {
         }
         let movements = try store.movements(in: period.from..<period.to)
         var explained: [Series: Tally] = [:]
-        for (series, delta) in try store.explainedEffects(in: period.from..<period.to) { explained[series, default: .zero] += delta }
+        for (series, delta) in try store.explainedEffects(in: period.from..<period.to) {
+            explained[series, default: .zero] += delta
+        }
         return RollForward.lines(
             opening: opening, movements: movements, in: period, live: run.asOf < period.to ? run.scan.live : nil,
             explained: explained)
@@ -103,7 +107,9 @@ package struct ReportBuilder {
         var breaks = run.breaks.filter(\.counts)
         let told = Set(breaks.map(\.finding.id))
         let end = max(period.to, run.asOf + .seconds(1))
-        breaks += try store.breaks(changedIn: period.from..<end).filter { !$0.counts && $0.state != .unconfirmed && !told.contains($0.finding.id) }
+        breaks += try store.breaks(changedIn: period.from..<end).filter {
+            !$0.counts && $0.state != .unconfirmed && !told.contains($0.finding.id)
+        }
         try store.lastSigned()?.mark(&breaks)
         return breaks
     }
@@ -116,7 +122,9 @@ package struct ReportBuilder {
 
     private func sources(_ run: ReconcilerRun) -> [ReconciliationReport.Source] {
         let statuses = run.scan.statusCounts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-        return [.init(name: "pending_tasks", logic: "every row, by id: \(statuses.isEmpty ? "none" : statuses)", rows: run.scan.rows)]
+        return [
+            .init(name: "pending_tasks", logic: "every row, by id: \(statuses.isEmpty ? "none" : statuses)", rows: run.scan.rows)
+        ]
             + run.outcomes.flatMap(\.sources)
     }
 

@@ -26,7 +26,8 @@ struct ReconcileConfiguration: Sendable, Equatable {
     var exponents: [String: Int] = [:]
 
     static let keys = [
-        "every", "staleAfter", "rules", "reports", "database", "zone", "statementTimeout", "environment", "signingKey", "exponents",
+        "every", "staleAfter", "rules", "reports", "database", "zone", "statementTimeout", "environment", "signingKey",
+        "exponents",
     ]
 }
 
@@ -57,7 +58,9 @@ extension ConfigurationNode {
             }
         }
         if let node = fields["signingKey"], let text = node.string("a secret's name") {
-            do throws(SecretSource.Failure) { settings.signingKey = try SecretSource(parsing: text) } catch { node.report(error.reason) }
+            do throws(SecretSource.Failure) { settings.signingKey = try SecretSource(parsing: text) } catch {
+                node.report(error.reason)
+            }
         }
         for (currency, node) in fields["exponents"]?.members() ?? [] {
             guard currency.utf8.count == 3, currency.utf8.allSatisfy({ $0 &- UInt8(ascii: "A") < 26 }) else {

@@ -26,13 +26,15 @@ extension ReconcileService {
         let directory = folder + "/" + documents.name.stem
         let manifest = try files(documents, after: former, into: directory, signer)
         var record = ReportRecord(
-            period: report.period, revision: revision, run: report.run, asOf: report.asOf, status: report.status, directory: directory,
+            period: report.period, revision: revision, run: report.run, asOf: report.asOf, status: report.status,
+            directory: directory,
             manifestSHA256: manifest.sha256, madeBy: who)
         record.told = report.breaks.filter(\.counts).map { .init(id: $0.finding.id, amountMinor: $0.finding.amountMinor) }
         guard let id = try asked({ () throws(StoreError) in try store.addReport(record) }) else {
             // The files stay: nothing that was written is taken away. The next try gets the next revision.
             throw .files(
-                ReportFailure("somebody else wrote revision \(revision) of \(report.period.label) at the same time", mend: "try again"))
+                ReportFailure(
+                    "somebody else wrote revision \(revision) of \(report.period.label) at the same time", mend: "try again"))
         }
         record.id = id
         return record

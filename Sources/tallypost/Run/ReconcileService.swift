@@ -44,7 +44,8 @@ final class ReconcileService {
     }
 
     /// Makes a run.
-    func reconcile(unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool) throws(StoreError) -> ReconcilerEnding {
+    func reconcile(unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool) throws(StoreError) -> ReconcilerEnding
+    {
         try Reconciler(store: store, reader: reader, settings: run, clock: MonotonicClock.now).run(
             unlessYoungerThan: youngest, progress: progress)
     }

@@ -56,7 +56,8 @@ final class ReconcileThread: Sendable {
         guard let lastRun = gauge.lastRun else { return [] }
         return [
             MetricFamily(
-                "tallypost_reconcile_last_success_timestamp_seconds", .gauge, "When the last reconciliation was made, by any relay.",
+                "tallypost_reconcile_last_success_timestamp_seconds", .gauge,
+                "When the last reconciliation was made, by any relay.",
                 [.init(.number(Double(lastRun.microseconds) / 1e6))]),
             MetricFamily(
                 "tallypost_reconcile_findings", .gauge, "Breaks that count, by their state.",
@@ -125,7 +126,8 @@ final class ReconcileThread: Sendable {
             log.info(
                 "reconciled",
                 [
-                    "run": run.number, "status": run.status.rawValue, "new": run.changes[.new] ?? 0, "cleared": run.changes[.cleared] ?? 0,
+                    "run": run.number, "status": run.status.rawValue, "new": run.changes[.new] ?? 0,
+                    "cleared": run.changes[.cleared] ?? 0,
                     "seconds": took.seconds,
                 ])
             for reason in run.reasons { log.warning("the reconciliation is incomplete", ["because": reason]) }

@@ -14,7 +14,8 @@ extension RelayService {
             admin: listeners.admin, adminToken: listeners.token, public: listeners.public,
             makeSignalBox: { engine.makeSignalBox() },
             openDesk: { () throws(StoreError) in try engine.openConsole() }, routes: { pulse.routes },
-            metrics: { board.text($0, adding: $1 + reconciling.families) }, lastTurn: { pulse.lastTurn }, isDraining: { pulse.isDraining },
+            metrics: { board.text($0, adding: $1 + reconciling.families) }, lastTurn: { pulse.lastTurn },
+            isDraining: { pulse.isDraining },
             notice: { $0.write(to: log) })
         settings.openFindings = { () throws(StoreError) in try ReconcileFindingsDesk(engine) }
         settings.families = { board.families }

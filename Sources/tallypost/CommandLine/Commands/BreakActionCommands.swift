@@ -12,12 +12,14 @@ struct BreakAcknowledgeCommand: Command {
         positionals: [PositionalSpecification(name: "ID", summary: "The break's id, as reports show it: F-7c1e….")],
         options: [
             .database, .config, .by, BreakAction.reason,
-            OptionSpecification(name: "--until", value: "TIME", summary: "Until then: 2026-12-01, or with a time, 2026-12-01T09:00:00Z."),
+            OptionSpecification(
+                name: "--until", value: "TIME", summary: "Until then: 2026-12-01, or with a time, 2026-12-01T09:00:00Z."),
             .json,
         ],
         examples: [
             .init(
-                line: "tallypost break ack F-7c1e0d7b3c5a1f20 --by anna --reason 'the bank looks into it' --until 2026-12-01 --config tallypost.json5",
+                line:
+                    "tallypost break ack F-7c1e0d7b3c5a1f20 --by anna --reason 'the bank looks into it' --until 2026-12-01 --config tallypost.json5",
                 meaning: "Anna has it until December.")
         ],
         exits: [.badData, .unavailable, .configuration])
@@ -56,7 +58,8 @@ struct BreakResolveCommand: Command {
         options: [.database, .config, .by, BreakAction.reason, .json],
         examples: [
             .init(
-                line: "tallypost break resolve F-7c1e0d7b3c5a1f20 --by anna --reason 'refunded, ticket 812' --config tallypost.json5",
+                line:
+                    "tallypost break resolve F-7c1e0d7b3c5a1f20 --by anna --reason 'refunded, ticket 812' --config tallypost.json5",
                 meaning: "Closes it.")
         ],
         exits: [.badData, .unavailable, .configuration])
@@ -104,7 +107,8 @@ struct BreakAction {
         case .unknown:
             throw CommandFailure(.badData, "there is no break \(id)", mend: "tallypost break list shows them all")
         case .wrongState(let state):
-            throw CommandFailure(.badData, "break \(id) is \(state.rawValue) and cannot be \(done)", mend: "only open and acknowledged ones can")
+            throw CommandFailure(
+                .badData, "break \(id) is \(state.rawValue) and cannot be \(done)", mend: "only open and acknowledged ones can")
         }
         if printsJSON {
             var json = JSONWriter(context.output)

@@ -9,7 +9,8 @@ struct BreakListCommand: Command {
         options: [
             .database, .config,
             OptionSpecification(
-                name: "--state", value: "STATE", summary: "Only these: open, acknowledged, resolved, cleared or unconfirmed; all of them: all."),
+                name: "--state", value: "STATE",
+                summary: "Only these: open, acknowledged, resolved, cleared or unconfirmed; all of them: all."),
             OptionSpecification(name: "--severity", value: "WORD", summary: "Only these: low, medium, high or critical."),
             OptionSpecification(name: "--class", value: "CLASS", summary: "Only of this class: missing, orphan, duplicate …"),
             OptionSpecification(name: "--type", value: "TYPE", summary: "Only of tasks of this type."),
@@ -20,7 +21,9 @@ struct BreakListCommand: Command {
             .json,
         ],
         examples: [
-            .init(line: "tallypost break list --config tallypost.json5 --severity critical", meaning: "What must be looked at first."),
+            .init(
+                line: "tallypost break list --config tallypost.json5 --severity critical",
+                meaning: "What must be looked at first."),
             .init(line: "tallypost break list --config tallypost.json5 --json", meaning: "All that count, for a program."),
         ],
         exits: [.badData, .unavailable, .configuration])
@@ -84,13 +87,15 @@ struct BreakListCommand: Command {
     private func printTable(_ breaks: [Break], _ output: OutputWriter) {
         var table = TextTable([
             .init(heading: "id"), .init(heading: "severity"), .init(heading: "class"), .init(heading: "subject", longest: 24),
-            .init(heading: "amount", isNumber: true), .init(heading: "since"), .init(heading: "owner", longest: 16), .init(heading: "state"),
+            .init(heading: "amount", isNumber: true), .init(heading: "since"), .init(heading: "owner", longest: 16),
+            .init(heading: "state"),
             .init(heading: "detail", longest: 70),
         ])
         for entry in breaks {
             let finding = entry.finding
             let amount = finding.amountMinor.map { amount in
-                finding.currency.map { "\($0) \(CurrencyDigits.decimal(Int128(amount), digits: CurrencyDigits.of($0)))" } ?? "\(amount)"
+                finding.currency.map { "\($0) \(CurrencyDigits.decimal(Int128(amount), digits: CurrencyDigits.of($0)))" }
+                    ?? "\(amount)"
             }
             table.add([
                 finding.id, finding.severity.rawValue, finding.kind.rawValue, finding.subject ?? "-", amount ?? "-",
@@ -121,8 +126,10 @@ extension JSONWriter {
         let finding = entry.finding
         object { json in
             for (name, value) in [
-                ("id", finding.id), ("class", finding.kind.rawValue), ("severity", finding.severity.rawValue), ("rule", finding.rule),
-                ("owner", finding.owner), ("type", finding.type), ("subject", finding.subject), ("idempotencyKey", finding.idempotencyKey),
+                ("id", finding.id), ("class", finding.kind.rawValue), ("severity", finding.severity.rawValue),
+                ("rule", finding.rule),
+                ("owner", finding.owner), ("type", finding.type), ("subject", finding.subject),
+                ("idempotencyKey", finding.idempotencyKey),
                 ("taskID", finding.taskID.map(String.init)), ("amountMinor", finding.amountMinor.map(String.init)),
                 ("currency", finding.currency), ("since", finding.since?.iso8601), ("firstSeen", entry.firstSeen.iso8601),
                 ("lastSeen", entry.lastSeen.iso8601), ("state", entry.state.rawValue), ("change", entry.change?.rawValue),

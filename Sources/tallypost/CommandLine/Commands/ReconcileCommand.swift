@@ -17,20 +17,25 @@ struct ReconcileCommand: Command {
             .database, .config,
             OptionSpecification(
                 name: "--period", value: "PERIOD",
-                summary: "today (if nothing is said), yesterday, this-month, last-month, 2026-11, 2026-11-19, 2026-11-01..2026-11-16 (the end "
+                summary:
+                    "today (if nothing is said), yesterday, this-month, last-month, 2026-11, 2026-11-19, 2026-11-01..2026-11-16 (the end "
                     + "is the first day after it)."),
-            OptionSpecification(name: "--zone", value: "ZONE", summary: "Where days begin, instead of reconcile.zone: Europe/London."),
+            OptionSpecification(
+                name: "--zone", value: "ZONE", summary: "Where days begin, instead of reconcile.zone: Europe/London."),
             OptionSpecification(name: "--rules", value: "DIR", summary: "The folder of the rules, instead of reconcile.rules."),
             OptionSpecification(name: "--report", summary: "Write the report's files into reconcile.reports."),
             OptionSpecification(name: "--out", value: "DIR", summary: "Write the report's files into DIR."),
-            OptionSpecification(name: "--explain", value: "RULE", summary: "Show what a rule asks the database, and run nothing."),
+            OptionSpecification(
+                name: "--explain", value: "RULE", summary: "Show what a rule asks the database, and run nothing."),
             .by, .json,
         ],
         examples: [
             .init(line: "tallypost reconcile --config tallypost.json5", meaning: "Shows today's books and all breaks."),
             .init(
-                line: "tallypost reconcile --period last-month --report --config tallypost.json5", meaning: "Writes the month's report."),
-            .init(line: "tallypost reconcile --explain paid-order-has-receipt --config tallypost.json5", meaning: "Shows the SQL."),
+                line: "tallypost reconcile --period last-month --report --config tallypost.json5",
+                meaning: "Writes the month's report."),
+            .init(
+                line: "tallypost reconcile --explain paid-order-has-receipt --config tallypost.json5", meaning: "Shows the SQL."),
         ],
         exits: [.breaks, .incomplete, .badData, .unavailable, .configuration])
 
@@ -54,7 +59,9 @@ struct ReconcileCommand: Command {
         explained = arguments.value("--explain")
         by = arguments.value("--by")
         printsJSON = arguments.has("--json")
-        if writesReport, out != nil { throw .usage("--report and --out are both given", mend: "choose where the report is to be") }
+        if writesReport, out != nil {
+            throw .usage("--report and --out are both given", mend: "choose where the report is to be")
+        }
     }
 
     func run(in context: CommandContext) throws(CommandFailure) -> ExitCode {
@@ -71,7 +78,9 @@ struct ReconcileCommand: Command {
         configuration.reconcile = settings
         if let explained { return try explain(explained, settings, database, context) }
         if writesReport, settings.reports == nil {
-            throw .usage("--report: the configuration names no folder", mend: "add reconcile: { reports: \"/var/lib/tallypost/reports\" }, or --out DIR")
+            throw .usage(
+                "--report: the configuration names no folder",
+                mend: "add reconcile: { reports: \"/var/lib/tallypost/reports\" }, or --out DIR")
         }
         try checkRules(settings)
         let who = context.actor(by)
@@ -93,7 +102,9 @@ struct ReconcileCommand: Command {
     }
 
     private func period(_ settings: ReconcileConfiguration, now: Timestamp) throws(CommandFailure) -> Period {
-        do throws(PeriodError) { return try Period(parsing: period, zone: settings.zone, zoneName: settings.zoneName, now: now) } catch {
+        do throws(PeriodError) {
+            return try Period(parsing: period, zone: settings.zone, zoneName: settings.zoneName, now: now)
+        } catch {
             throw .usage("--period: \(error.description)")
         }
     }
@@ -108,14 +119,17 @@ struct ReconcileCommand: Command {
         _ name: String, _ settings: ReconcileConfiguration, _ database: DatabaseURL, _ context: CommandContext
     ) throws(CommandFailure) -> ExitCode {
         guard let folder = settings.rules else {
-            throw .usage("--explain: no folder of rules is named", mend: "add --rules DIR, or reconcile: { rules: … } to the configuration")
+            throw .usage(
+                "--explain: no folder of rules is named", mend: "add --rules DIR, or reconcile: { rules: … } to the configuration"
+            )
         }
         let book: RuleBook
         do throws(RuleProblems) { book = try RuleBook(load: folder) } catch { throw CommandFailure(.badData, "\(error)") }
         guard let rule = book.rule(name) else {
             throw CommandFailure(
                 .badData, "there is no rule “\(name)” in \(folder)",
-                mend: book.nearest(to: name).map { "did you mean \($0)?" } ?? "there are: \(book.rules.map(\.name).joined(separator: ", "))")
+                mend: book.nearest(to: name).map { "did you mean \($0)?" }
+                    ?? "there are: \(book.rules.map(\.name).joined(separator: ", "))")
         }
         let dialect: SQLDialect
         switch database {
@@ -139,9 +153,11 @@ struct ReconcileCommand: Command {
         case .done(let run): return run
         case .busy, .notDue, .stopped:
             throw CommandFailure(
-                .unavailable, "another reconciliation of this database is under way", mend: "try again when it has ended, a minute or two")
+                .unavailable, "another reconciliation of this database is under way",
+                mend: "try again when it has ended, a minute or two")
         case .overtaken:
-            throw CommandFailure(.unavailable, "this run lost its lease to another one, and nothing was written", mend: "try again")
+            throw CommandFailure(
+                .unavailable, "this run lost its lease to another one, and nothing was written", mend: "try again")
         }
     }
 

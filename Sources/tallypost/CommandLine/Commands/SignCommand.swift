@@ -13,7 +13,7 @@ struct SignCommand: Command {
         details: [
             "Verifies the report first. The name is bound to the manifest's SHA-256: whatever is changed afterwards shows in tallypost verify. It "
                 + "is kept in the database and beside the report. Preparer and reviewer are two different people. A report that both have signed "
-                + "seals its period: its figures are told, and do not change any more.",
+                + "seals its period: its figures are told, and do not change any more."
         ],
         positionals: [PositionalSpecification(name: "MANIFEST", summary: "The report's manifest.json, or its directory.")],
         options: [
@@ -23,7 +23,8 @@ struct SignCommand: Command {
         ],
         examples: [
             .init(
-                line: "tallypost sign reports/tallypost-recon_shop_all_2026-10_UTC_r1/manifest.json --role preparer --by anna --config tallypost.json5",
+                line:
+                    "tallypost sign reports/tallypost-recon_shop_all_2026-10_UTC_r1/manifest.json --role preparer --by anna --config tallypost.json5",
                 meaning: "Anna has prepared it.")
         ],
         exits: [.badData, .unavailable, .configuration])
@@ -57,7 +58,10 @@ struct SignCommand: Command {
             try ReconcileService(configuration, database, holder: "sign", madeBy: who)
         }
         let outcome = try asking { () throws(StoreError) in
-            guard let report = try service.store.reports(limit: 10_000).first(where: { $0.manifestSHA256 == summary.manifestSHA256 }) else {
+            guard
+                let report = try service.store.reports(limit: 10_000).first(where: { $0.manifestSHA256 == summary.manifestSHA256 }
+                )
+            else {
                 return SignOutcome.unknownReport
             }
             return try service.store.sign(
@@ -66,7 +70,8 @@ struct SignCommand: Command {
         switch outcome {
         case .signed: break
         case .unknownReport, .manifestDiffers:
-            throw CommandFailure(.badData, "this database has no report with this manifest", mend: "look at --database and --config")
+            throw CommandFailure(
+                .badData, "this database has no report with this manifest", mend: "look at --database and --config")
         case .alreadySigned(let other):
             // An earlier try may have got no further than the database.
             guard other == who, !summary.signOffs.contains(where: { $0.role == role.rawValue }) else {
@@ -120,7 +125,8 @@ struct SignCommand: Command {
             }
             json.finish()
         } else {
-            context.output.line("\(summary.name): signed by \(who) as \(role.rawValue), manifest \(summary.manifestSHA256.prefix(16))…")
+            context.output.line(
+                "\(summary.name): signed by \(who) as \(role.rawValue), manifest \(summary.manifestSHA256.prefix(16))…")
         }
     }
 }
