@@ -269,11 +269,11 @@ SELECT id, type, idempotency_key, subject, amount_minor, currency, status, finis
 FROM pending_tasks WHERE (json_array_length(?1) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT value FROM json_each(?1))) ORDER BY id
 
 -- name: ledger_ours
--- Completed tasks of a window by currency: how many, and their amounts in billions and the rest, since a sum may need more than 64 bits.
-SELECT coalesce(currency, ''), count(*), sum(amount_minor / 1000000000), sum(amount_minor % 1000000000)
+-- Completed tasks of a window: currency, how many, and their amounts in billions and the rest. A row for each, where PostgreSQL adds up:
+-- SQLite would sort them all in memory to group them.
+SELECT coalesce(currency, ''), 1, amount_minor / 1000000000, amount_minor % 1000000000
 FROM pending_tasks
 WHERE (json_array_length(?1) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT value FROM json_each(?1))) AND status = 'completed' AND finished_at >= ?2 AND finished_at < ?3
-GROUP BY coalesce(currency, '')
 
 -- name: ledger_lock
 -- Imports are committed one after the other: SQLite has one writer.

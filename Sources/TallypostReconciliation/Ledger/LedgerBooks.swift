@@ -70,11 +70,20 @@ struct LedgerBooks {
             .text(JSONText.list(map.types)), .time(Timestamp(microseconds: window.from)),
             .time(Timestamp(microseconds: window.to)),
         ]
+        // SQLite gives a row for each task: neighbours mostly have one currency.
+        var last: (currency: [UInt8], tally: Tally) = ([], .zero)
         try database.run(.ledgerOurs, parameters) { row in
+            let isSame = unsafe row.withBytes(0) { unsafe $0.elementsEqual(last.currency) }
+            if !isSame {
+                sums[String(decoding: last.currency, as: UTF8.self), default: .zero] += last.tally
+                last = (row.bytes(0) ?? [], .zero)
+            }
             let amount = Int128(row.integer(2) ?? 0) * 1_000_000_000 + Int128(row.integer(3) ?? 0)
-            sums[row.text(0) ?? "", default: .zero] += Tally(count: row.integer(1) ?? 0, amount: amount)
+            last.tally += Tally(count: row.integer(1) ?? 0, amount: amount)
             return true
         }
+        sums[String(decoding: last.currency, as: UTF8.self), default: .zero] += last.tally
+        sums = sums.filter { !$0.value.isZero }
         return sums
     }
 

@@ -122,7 +122,10 @@ private struct TaskReader {
     /// Adds a column's bytes; what is longer than any field of a ledger that is taken matches none of them.
     private mutating func text(_ row: any SQLRow, _ column: Int) -> Range<Int> {
         let start = bytes.count
-        unsafe row.withBytes(column) { cell in unsafe bytes.append(contentsOf: cell.prefix(longestLedgerField + 1)) }
+        unsafe row.withBytes(column) { cell in
+            unsafe bytes.append(
+                contentsOf: UnsafeRawBufferPointer(start: cell.baseAddress, count: min(cell.count, longestLedgerField + 1)))
+        }
         return start..<bytes.count
     }
 
