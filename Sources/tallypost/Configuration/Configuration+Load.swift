@@ -38,7 +38,7 @@ extension Configuration {
         }
         problems += configuration.apply(commandLine: sources)
         guard problems.isEmpty else { throw ConfigurationError(problems: problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) }) }
-        configuration.notCarriedOut =
+        configuration.idleKeys =
             configuration.listIdleKeys(file: sources.file)
         return configuration
     }

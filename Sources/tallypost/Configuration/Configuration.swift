@@ -33,8 +33,8 @@ struct Configuration: Sendable {
     var alerts: [AlertConfiguration] = []
     /// How long final rows are kept.
     var retention = RetentionPolicy()
-    /// Keys that are read and checked, but whose behaviour this version does not have yet, with their paths.
-    var notCarriedOut: [ConfigurationProblem] = []
+    /// Keys that do nothing where they stand, with their paths.
+    var idleKeys: [ConfigurationProblem] = []
 
     /// The routes, those of their subscribers and of the alerts, and that of the notices, by task type.
     var allRoutes: [String: RouteConfiguration] {

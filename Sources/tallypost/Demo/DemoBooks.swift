@@ -43,6 +43,8 @@ struct DemoBooks {
         self.directory = directory
         do throws(StoreError) {
             try SQLiteSession(path: directory.shopDatabase).execute("VACUUM INTO '\(directory.path)/books.db'")
+            // Opened once as an application does: a copy is not in WAL mode by itself.
+            _ = try SQLiteSession(path: "\(directory.path)/books.db")
         } catch { throw .database(error) }
         try DemoDirectory.makeDirectory("\(directory.path)/rules")
         try DemoDirectory.write(Self.rule, to: "\(directory.path)/rules/paid-order-has-receipt.sql")

@@ -131,7 +131,7 @@ struct RelayService {
         for problem in configuration.schedulesWithoutRoute(file: sources.file) {
             log.warning("a schedule inserts tasks without a route", ["problem": "\(problem)"])
         }
-        for problem in configuration.notCarriedOut { log.warning("configuration", ["problem": "\(problem)"]) }
+        for problem in configuration.idleKeys { log.warning("configuration", ["problem": "\(problem)"]) }
     }
 
     // MARK: Parts

@@ -66,7 +66,7 @@ struct DoctorCommand: Command {
             return (
                 configuration,
                 Self.praise(configuration, sources)
-                    + (configuration.notCarriedOut + configuration.schedulesWithoutRoute(file: sources.file)).map {
+                    + (configuration.idleKeys + configuration.schedulesWithoutRoute(file: sources.file)).map {
                         Self.finding($0, .warning)
                     }
             )
