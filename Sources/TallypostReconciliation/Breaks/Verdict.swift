@@ -93,7 +93,7 @@ extension ReportStatus {
 
     private static func text(_ tally: Tally, _ currency: String?) -> String {
         let rows = tally.count.magnitude == 1 ? "\(tally.count) row" : "\(tally.count) rows"
-        return currency.map { "\(rows), \(tally.amount) minor units of \($0)" }
+        return currency.map { "\(rows), \($0) \(CurrencyDigits.decimal(tally.amount, digits: CurrencyDigits.of($0)))" }
             ?? (tally.amount == 0 ? rows : "\(rows), \(tally.amount)")
     }
 }
