@@ -129,7 +129,8 @@ extension TableScan {
         case (false, true):
             // Whatever ends a task writes when. A dead letter that is completed with its old end was never sent again.
             if !row.isEvident {
-                walk.unexplained.append("its status went from \(was.name) to \(row.status.name), and nothing was ever sent")
+                let lack = row.status == .cancelled ? "no event says who called it off" : "nothing was ever sent"
+                walk.unexplained.append("its status went from \(was.name) to \(row.status.name), and \(lack)")
                 unexplain(&walk, row.series, -row.tally, isOpen: true)
             } else if let finished = Self.time(row.finished), !(was.isFinal && isSame) {
                 add(Self.ending(row.status), row.series, finished, row.tally)
