@@ -4,7 +4,7 @@
 -- Every row beyond id $1, by id. Types are the table's own, which may have been there before us: the reader takes them as they come.
 SELECT id, type, status, subject, idempotency_key, amount_minor, currency, created_at, run_at, deadline_at, started_at, finished_at,
        lease_expires_at, attempts, max_attempts, response_status, wait_for_signal, signal_status, has_dependents, waits_until,
-       CASE WHEN status IN ('failed', 'timeout') THEN left(last_error::text, 200) END
+       CASE WHEN status IN ('failed', 'timeout', 'cancelled') THEN left(last_error::text, 200) END
 FROM pending_tasks WHERE id > $1::bigint ORDER BY id
 
 -- name: acquire_lease
@@ -56,6 +56,13 @@ SELECT tallypost_json(detail) ->> 'from', tallypost_json(detail) ->> 'to', tally
 FROM task_events
 WHERE (id > $1::bigint OR id IN (SELECT value::bigint FROM json_array_elements_text($3::json))) AND id <= $2::bigint AND event = 'purge'
 ORDER BY id
+
+-- name: cancellations
+-- Tasks that somebody called off: the same.
+SELECT task_id FROM task_events
+WHERE (id > $1::bigint OR id IN (SELECT value::bigint FROM json_array_elements_text($3::json))) AND id <= $2::bigint
+  AND event = 'cancel' AND task_id IS NOT NULL
+ORDER BY task_id
 
 -- name: movement_sums
 -- Before $1. Several rows of one series and kind are to be added up.

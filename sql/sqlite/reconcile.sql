@@ -4,7 +4,7 @@
 -- Every row beyond id ?1, by id. SQLite's columns hold anything: the reader takes it as it comes.
 SELECT id, type, status, subject, idempotency_key, amount_minor, currency, created_at, run_at, deadline_at, started_at, finished_at,
        lease_expires_at, attempts, max_attempts, response_status, wait_for_signal, signal_status, has_dependents, waits_until,
-       CASE WHEN status IN ('failed', 'timeout') THEN substr(last_error, 1, 200) END
+       CASE WHEN status IN ('failed', 'timeout', 'cancelled') THEN substr(last_error, 1, 200) END
 FROM pending_tasks WHERE id > ?1 ORDER BY id;
 
 -- name: acquire_lease
@@ -56,6 +56,12 @@ SELECT json_extract(fact, '$.from'), json_extract(fact, '$.to'), json_extract(fa
 FROM (SELECT id, at, CASE WHEN json_valid(detail) THEN detail END AS fact FROM task_events
       WHERE (id > ?1 OR id IN (SELECT value FROM json_each(?3))) AND id <= ?2 AND event = 'purge')
 ORDER BY id;
+
+-- name: cancellations
+-- Tasks that somebody called off: the same.
+SELECT task_id FROM task_events
+WHERE (id > ?1 OR id IN (SELECT value FROM json_each(?3))) AND id <= ?2 AND event = 'cancel' AND task_id IS NOT NULL
+ORDER BY task_id;
 
 -- name: movement_sums
 -- Before ?1. Several rows of one series and kind are to be added up: SQLite's sums of text are no integers.

@@ -56,16 +56,35 @@ extension TableScan {
     }
 
     private func judgeDeadline(_ row: any SQLRow, _ facts: RowFacts) {
-        guard let deadline = row.time(9), deadline < settings.asOf else { return }
+        // A relay needs its moment to end it: what fell due as the run looked is no break.
+        let limit = settings.asOf + TimeSpan(nanoseconds: -settings.stuckAfter.nanoseconds)
+        guard let deadline = row.time(9), deadline < limit else { return }
         tell(
             .deadlinePassed, row, facts, facts.state.hasAmount ? .critical : .high, since: deadline,
             "its deadline was \(deadline.iso8601), \(age(deadline)) ago, and it has not ended")
     }
 
-    /// Whether something shows for its completion. A row that came completed has only itself to tell; one that the register knows as open
+    /// Whether something shows for its end. A row that came completed has only itself to tell; one that the register knows as open
     /// was never sent.
     func isEvident(_ row: any SQLRow, _ facts: RowFacts) -> Bool {
-        facts.status != .completed || row.integer(13) ?? 0 > 0 || !row.isNull(17) || Self.isTrue(row, 18)
+        switch facts.status {
+        case .completed: row.integer(13) ?? 0 > 0 || !row.isNull(17) || Self.isTrue(row, 18)
+        case .cancelled: isCalledOff(row, facts.id)
+        default: true
+        }
+    }
+
+    /// A person who calls a task off leaves an event, and a relay the reason: its predecessor, its group, the task whose delivery it is.
+    private func isCalledOff(_ row: any SQLRow, _ id: Int64) -> Bool {
+        guard let events = settings.cancellations else { return true }
+        let reason = row.columnCount > 20 ? row.text(20) ?? "" : ""
+        if reason.hasPrefix("not run: ") || reason.hasPrefix("task ") { return true }
+        var (low, high) = (0, events.count)
+        while low < high {
+            let middle = low + (high - low) / 2
+            if events[middle] < id { low = middle + 1 } else { high = middle }
+        }
+        return low < events.count && events[low] == id
     }
 
     /// Whether it took, or takes, longer than its type may. A task that was called off owes nothing.

@@ -128,11 +128,12 @@ extension TableScan {
             unexplain(&walk, row.series, row.tally, isOpen: true)
         case (false, true):
             // Whatever ends a task writes when. A dead letter that is completed with its old end was never sent again.
+            let unsent = row.status == .cancelled ? ", and no event says who called it off" : ", and nothing was ever sent"
             let lack: String? =
                 was.isFinal && isSame
                 ? " with its old finished_at: no relay does that"
                 : row.finished == RowState.noTime
-                    ? " with no finished_at: no relay does that" : row.isEvident ? nil : ", and nothing was ever sent"
+                    ? " with no finished_at: no relay does that" : row.isEvident ? nil : unsent
             if let lack {
                 walk.unexplained.append("its status went from \(was.name) to \(row.status.name)\(lack)")
                 unexplain(&walk, row.series, -row.tally, isOpen: true)

@@ -43,11 +43,13 @@ final class ReconcileService {
         self.run = run
     }
 
-    /// Makes a run.
-    func reconcile(unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool) throws(StoreError) -> ReconcilerEnding
-    {
+    /// Makes a run; `whileHeld` sees the books before the next one can be made.
+    func reconcile(
+        unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool,
+        whileHeld: (ReconcilerRun) throws(StoreError) -> Void = { _ in }
+    ) throws(StoreError) -> ReconcilerEnding {
         try Reconciler(store: store, reader: reader, settings: run, clock: MonotonicClock.now).run(
-            unlessYoungerThan: youngest, progress: progress)
+            unlessYoungerThan: youngest, progress: progress, whileHeld: whileHeld)
     }
 
     /// A run's report of a period.

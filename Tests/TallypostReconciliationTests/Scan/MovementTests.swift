@@ -171,6 +171,36 @@ struct ScanMovementTests {
         #expect(try world.run(asOf: moment(70)).movements == [:])
     }
 
+    @Test func `a task that was called off shows who did it, or why a relay did`() throws {
+        func found(_ reason: String?, _ events: [Int64]?) throws -> [String] {
+            let run = try second(
+                [TaskRow(1, at: moment(-9))],
+                {
+                    $0.rows[1]?.end("cancelled", at: moment(9))
+                    $0.rows[1]?.lastError = reason
+                },
+                { $0.cancellations = events })
+            return run.result.findings.filter { $0.kind == .unexplainedChange }.map(\.detail)
+        }
+        #expect(try found(nil, [-5, 1, 7]).isEmpty)
+        #expect(try found("not run: another member of its group failed", []).isEmpty)
+        #expect(try found("task 7, whose delivery this is, was called off", []).isEmpty)
+        #expect(try found(nil, nil).isEmpty)
+        for (reason, events) in [(nil, []), (nil, [0, 2]), ("answered 503", [])] as [(String?, [Int64])] {
+            let told = "task 1: its status went from open to cancelled, and no event says who called it off"
+            #expect(try found(reason, events) == [told])
+        }
+    }
+
+    @Test func `an empty currency is none: the books lose no row for it`() throws {
+        let rows = [("", 1), (nil, 2)].map { (currency: String?, id: Int64) in
+            TaskRow(id, at: moment(-9)) { $0.currency = currency }
+        }
+        let run = try second(rows, { _ in })
+        #expect(run.result.live.map(\.key.currency) == [nil] && run.result.live.map(\.value.count) == [2])
+        #expect(run.result.found[.invalid] == 2)
+    }
+
     @Test func `a key that an event says was changed is no finding`() throws {
         let edited = try second([TaskRow(1, at: moment(-9))], { $0.rows[1]?.key = "new" }) { $0.keyExceptions = [1] }
         #expect(edited.result.found[.unexplainedChange] == nil)
