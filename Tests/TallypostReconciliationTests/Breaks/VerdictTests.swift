@@ -42,8 +42,8 @@ struct VerdictTests {
         line.live = Tally(count: 2, amount: 0)
         #expect(
             reason { $0.rollForward = [line] } == [
-                "Roll-forward of charge in EUR: residual -1 row, -500 minor units of EUR.",
-                "Roll-forward of charge in EUR: closing and live table differ by -2 rows, 0 minor units of EUR.",
+                "Roll-forward of charge in EUR: residual -1 row, EUR -5.00.",
+                "Roll-forward of charge in EUR: closing and live table differ by -2 rows, EUR 0.00.",
             ])
         var business = BusinessBridge(rule: "paid", type: "charge", currency: nil)
         business.expected = Tally(count: 1, amount: 0)
@@ -52,7 +52,7 @@ struct VerdictTests {
         receiver.theirs = Tally(count: 0, amount: 3)
         #expect(
             reason { $0.receiverBridges = [receiver] } == [
-                "Receiver bridge of stripe, file may.csv: residual 0 rows, -3 minor units of JPY."
+                "Receiver bridge of stripe, file may.csv: residual 0 rows, JPY -3."
             ])
         #expect(
             reason { $0.failedRules = [.init(name: "paid", reason: "it took longer than 30 s")] } == [
