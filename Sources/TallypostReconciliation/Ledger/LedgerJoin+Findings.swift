@@ -37,7 +37,8 @@ extension LedgerJoin {
                 kind: kind, severity: severity, rule: context.map.rule, owner: context.map.owner, type: type(ours),
                 key: key ?? "\(ours.number)", subject: text(ours, .subject, held.span),
                 idempotencyKey: text(ours, .key, held.span),
-                taskID: ours.number, amountMinor: amount, currency: currency.text, since: Timestamp(microseconds: since), detail: detail))
+                taskID: ours.number, amountMinor: amount, currency: currency.text, since: Timestamp(microseconds: since),
+                detail: detail))
     }
 
     func tellOursOnly(_ ours: LedgerRecord) {

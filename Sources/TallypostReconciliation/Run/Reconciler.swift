@@ -246,7 +246,12 @@ extension VerdictEvidence {
         businessBridges = run.outcomes.flatMap(\.bridges)
         findingsNotListed = run.scan.notListed
         for (rule, outcome) in zip(rules, run.outcomes) {
-            if let failure = outcome.failure { failedRules.append(.init(name: rule.name, reason: failure)) }
+            if let failure = outcome.failure {
+                // The sentence may name the rule once more.
+                let own = "rule \(rule.name): "
+                failedRules.append(
+                    .init(name: rule.name, reason: failure.hasPrefix(own) ? String(failure.dropFirst(own.count)) : failure))
+            }
             if outcome.notListed > 0 {
                 further.append("\(outcome.notListed) more findings of rule \(rule.name) are counted, not listed.")
             }

@@ -79,9 +79,8 @@ extension TableScan {
         var start = created
         let attempts = row.integer(13) ?? 0
         let end = facts.finished ?? settings.asOf
-        if attempts == 0 || (attempts == 1 && facts.status != .pending), let due = row.time(8), due > start, due < end {
-            start = due
-        }
+        let isOurs = attempts == 0 || (attempts == 1 && facts.status != .pending)
+        if isOurs, let due = row.time(8), due > start, facts.finished == nil || due < end { start = due }
         guard end - start > sla else { return }
         let took = SpanText.of(end - start)
         let detail =

@@ -128,15 +128,16 @@ extension TableScan {
             unexplain(&walk, row.series, row.tally, isOpen: true)
         case (false, true):
             // Whatever ends a task writes when. A dead letter that is completed with its old end was never sent again.
-            if !row.isEvident {
-                walk.unexplained.append("its status went from \(was.name) to \(row.status.name), and nothing was ever sent")
+            let lack: String? =
+                was.isFinal && isSame
+                ? " with its old finished_at: no relay does that"
+                : row.finished == RowState.noTime
+                    ? " with no finished_at: no relay does that" : row.isEvident ? nil : ", and nothing was ever sent"
+            if let lack {
+                walk.unexplained.append("its status went from \(was.name) to \(row.status.name)\(lack)")
                 unexplain(&walk, row.series, -row.tally, isOpen: true)
-            } else if let finished = Self.time(row.finished), !(was.isFinal && isSame) {
+            } else if let finished = Self.time(row.finished) {
                 add(Self.ending(row.status), row.series, finished, row.tally)
-            } else {
-                let lack = was.isFinal ? "with its old finished_at" : "with no finished_at"
-                walk.unexplained.append("its status went from \(was.name) to \(row.status.name) \(lack): no relay does that")
-                unexplain(&walk, row.series, -row.tally, isOpen: true)
             }
         case (false, false):
             // Deliveries to subscribers are opened again with their parent: a dead letter may be open with no event of its own.

@@ -89,8 +89,9 @@ struct HTMLReport {
             html.element("ul") { html in
                 for (id, title) in [
                     ("breaks", "Breaks"), ("details", "Details"), ("acknowledged", "Acknowledged"),
-                    ("rollforward", "Roll-forward"), ("business", "Business bridges"), ("receiver", "Receiver bridges"), ("ageing", "Ageing"), ("flow", "Flow"),
-                    ("closed", "Resolved"), ("sources", "Sources"), ("rules", "Rules"), ("signoff", "Sign-off"),
+                    ("rollforward", "Roll-forward"), ("business", "Business bridges"), ("receiver", "Receiver bridges"),
+                    ("ageing", "Ageing"), ("flow", "Flow"), ("closed", "Resolved"), ("sources", "Sources"), ("rules", "Rules"),
+                    ("signoff", "Sign-off"),
                 ] {
                     html.element("li") { $0.element("a", [("href", "#\(id)")], title) }
                 }
