@@ -318,14 +318,14 @@ ON CONFLICT (source, chunk) DO UPDATE SET data = excluded.data
 -- Findings of a rule, a JSON list of rows, as an import sees them: new ones, or what becomes of those that are there. An acknowledgement
 -- ends with its time and with another amount.
 INSERT INTO tallypost_findings AS f
-    (id, class, severity, type, subject, idempotency_key, task_id, amount_minor, currency, since, detail, rule, state, change, first_seen, last_seen, last_run, changed_at)
+    (id, class, severity, type, subject, idempotency_key, task_id, amount_minor, currency, since, detail, owner, rule, state, change, first_seen, last_seen, last_run, changed_at)
 SELECT r.value ->> '$.id', r.value ->> '$.class', r.value ->> '$.severity', r.value ->> '$.type', r.value ->> '$.subject', r.value ->> '$.idempotency_key', r.value ->> '$.task_id', r.value ->> '$.amount_minor', r.value ->> '$.currency', r.value ->> '$.since', r.value ->> '$.detail',
-       ?1, 'open', 'new', ?2, ?2, (SELECT last_run FROM tallypost_reconciler), ?2
+       coalesce(r.value ->> '$.owner', ''), ?1, 'open', 'new', ?2, ?2, (SELECT last_run FROM tallypost_reconciler), ?2
 FROM json_each(?3) AS r
 WHERE true
 ON CONFLICT (id) DO UPDATE SET
     severity = excluded.severity, subject = excluded.subject, idempotency_key = excluded.idempotency_key, task_id = excluded.task_id,
-    amount_minor = excluded.amount_minor, currency = excluded.currency, since = excluded.since, detail = excluded.detail,
+    amount_minor = excluded.amount_minor, currency = excluded.currency, since = excluded.since, detail = excluded.detail, owner = excluded.owner,
     last_seen = excluded.last_seen, last_run = excluded.last_run, seen_runs = f.seen_runs + 1,
     change = CASE WHEN f.state IN ('cleared', 'resolved') THEN 'reopened'
                   WHEN f.amount_minor IS NOT excluded.amount_minor OR f.severity <> excluded.severity THEN 'changed'

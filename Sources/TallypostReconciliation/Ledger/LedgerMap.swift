@@ -69,6 +69,8 @@ package struct LedgerMap: Sendable {
 
     /// Whose ledger: it names the rule of its findings, `ledger stripe`.
     package var source: String
+    /// Whose findings of this ledger are; empty: nobody is named.
+    package var owner = ""
     /// How the file is built.
     package var format = Format.csv
     /// The heading or member that holds each meaning.

@@ -166,6 +166,7 @@ package final class Reconciler {
         var scan = ScanSettings(asOf: asOf, previousAsOf: state.asOf)
         scan.staleAfter = settings.staleAfter
         scan.policies = settings.policies
+        scan.exponents = settings.exponents
         scan.reopenings = Dictionary(
             grouping: try store.reopenings(after: state.lastEvent, upTo: lastEvent), by: \.taskID)
         scan.purges = try store.purges(after: state.lastEvent, upTo: lastEvent)
@@ -196,6 +197,9 @@ package final class Reconciler {
         _ run: inout ReconcilerRun, _ state: ReconcilerState, lastEvent: Int64
     ) throws(StoreError) -> Bool {
         var findings = run.scan.findings + run.outcomes.flatMap(\.findings)
+        for index in findings.indices where findings[index].owner.isEmpty {
+            findings[index].owner = settings.policies?[findings[index].type]?.owner ?? ""
+        }
         let register = try register(for: findings)
         findings += retired(register, asOf: run.asOf)
         var diff = BreakDiff(asOf: run.asOf, run: run.number, rulesRun: Set(ranWhole(run).map(\.name)))
@@ -205,6 +209,7 @@ package final class Reconciler {
         run.breaks = outcome.breaks.map(\.entry)
         run.changes = outcome.changes
         var evidence = VerdictEvidence()
+        evidence.exponents = settings.exponents
         evidence.breaks = run.breaks
         evidence.add(run, rules: settings.rules, broken: settings.brokenRules)
         (run.status, run.reasons) = ReportStatus.decide(evidence)

@@ -26,6 +26,8 @@ package struct ScanSettings: Sendable {
     package var stuckAfter: TimeSpan = .seconds(30)
     /// By type; nil: there is no configuration, and no type is unknown.
     package var policies: [String: TypePolicy]?
+    /// Minor digits of currencies, where not as in ISO 4217.
+    package var exponents: [String: Int] = [:]
     /// Further types that are not unknown. Those that begin with `tallypost.` never are.
     package var knownTypes: Set<String> = []
     /// By the task's id, those since the last run.

@@ -30,11 +30,13 @@ extension TableScan {
         case .failed, .timeout:
             let error = row.columnCount > 20 ? row.text(20).map { ": " + Self.shortened($0) } ?? "" : ""
             let ended = facts.finished.map { " at \($0.iso8601)" } ?? ""
-            let how = status == .failed ? "failed\(ended) after \(row.integer(13) ?? 0) attempts" : "timed out\(ended)"
+            let how = status == .failed ? "failed\(ended) after \(Self.attempts(row.integer(13) ?? 0))" : "timed out\(ended)"
             tell(.failed, row, facts, .high, since: facts.finished ?? facts.created, how + error)
         case .completed, .cancelled: break
         }
     }
+
+    private static func attempts(_ count: Int64) -> String { count == 1 ? "1 attempt" : "\(count) attempts" }
 
     private func judgePending(_ row: any SQLRow, _ facts: RowFacts) {
         if let due = row.time(8), due < settings.asOf + TimeSpan(nanoseconds: -settings.staleAfter.nanoseconds) {
@@ -43,7 +45,7 @@ extension TableScan {
         if let most = row.integer(14), most > 0, let attempts = row.integer(13), attempts >= most {
             tell(
                 .failed, row, facts, .high, since: facts.created,
-                "pending after \(attempts) attempts, when \(most) were allowed: nobody will send it")
+                "pending after \(Self.attempts(attempts)), when \(most) were allowed: nobody will send it")
         }
     }
 

@@ -60,7 +60,7 @@ extension TableScan {
                 walk.unexplained.append("currency was \(was.currency ?? "NULL"), is \(now.currency ?? "NULL")")
             }
             if old.hasAmount != row.hasAmount || old.amount != row.amount {
-                walk.unexplained.append("amount_minor was \(Self.amount(old)), is \(Self.amount(row))")
+                walk.unexplained.append("amount was \(money(old)), is \(money(row))")
                 let (difference, isTooLarge) = row.amount.subtractingReportingOverflow(old.amount)
                 if was == now, !isTooLarge { walk.difference = difference }
             }
@@ -188,5 +188,11 @@ extension TableScan {
 
     static func text(_ milliseconds: Int64) -> String { time(milliseconds)?.iso8601 ?? "NULL" }
 
-    static func amount(_ row: RowState) -> String { row.hasAmount ? String(row.amount) : "NULL" }
+    /// An amount as people read it: `EUR 42.00`; without a currency the minor units.
+    func money(_ row: RowState) -> String {
+        guard row.hasAmount else { return "none" }
+        guard let currency = sums.series[row.series].currency else { return "\(row.amount) of no currency" }
+        let digits = CurrencyDigits.of(currency, configured: settings.exponents)
+        return "\(currency) \(CurrencyDigits.decimal(Int128(row.amount), digits: digits))"
+    }
 }

@@ -33,7 +33,12 @@ final class ReconcileService {
         }
         run.staleAfter = settings.staleAfter
         run.statementTimeout = settings.statementTimeout
-        run.policies = configuration.routes.isEmpty ? nil : configuration.allRoutes.mapValues { TypePolicy(sla: $0.sla) }
+        if !configuration.routes.isEmpty {
+            run.policies = Dictionary(
+                uniqueKeysWithValues: configuration.allRoutes.map { type, route in
+                    (type, TypePolicy(sla: route.sla, owner: route.owner ?? rules.owner(of: type)))
+                })
+        }
         run.rules = rules.rules
         run.alerts = configuration.alerts.map(\.settings)
         run.database = database.redacted

@@ -132,7 +132,7 @@ struct ScanFindingTests {
         ])
         #expect(found.map(\.kind) == [.failed, .failed, .failed])
         #expect(found.map(\.taskID) == [1, 2, 3])
-        #expect(found[0].detail == "failed at 2026-11-21T11:52:00.000Z after 1 attempts: 500 from shop")
+        #expect(found[0].detail == "failed at 2026-11-21T11:52:00.000Z after 1 attempt: 500 from shop")
     }
 
     @Test func `a type without a route is unknown, unless there is no configuration at all`() throws {

@@ -110,10 +110,10 @@ struct ScanMovementTests {
     private static let edits: [Edit] = [
         Edit(
             was: "pending", edit: { $0.amount = 700 }, open: [euros: Tally(count: 0, amount: 200)],
-            residual: [euros: Tally(count: 0, amount: 200)], says: "amount_minor was 500, is 700"),
+            residual: [euros: Tally(count: 0, amount: 200)], says: "amount was EUR 5.00, is EUR 7.00"),
         Edit(
             was: "completed", edit: { $0.amount = 400 }, residual: [euros: Tally(count: 0, amount: -100)],
-            says: "amount_minor was 500, is 400"),
+            says: "amount was EUR 5.00, is EUR 4.00"),
         Edit(
             was: "pending", edit: { $0.currency = "USD" }, open: [euros: -one, dollars: one],
             residual: [euros: -one, dollars: one],
