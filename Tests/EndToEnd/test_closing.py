@@ -48,7 +48,7 @@ def test_a_report_is_signed_by_two_and_verify_names_the_first_thing_that_differs
         after = bytearray(before)
         after[len(after) // 2] ^= 1
         file.write_bytes(after)
-        assert file.name in shop.tallypost(*verify).exited(65).err, file.name
+        assert file.name in shop.tallypost(*verify).exited(65).out, file.name
         file.write_bytes(before)
     shop.tallypost(*verify).good()
     # A report that is altered is signed by nobody.
