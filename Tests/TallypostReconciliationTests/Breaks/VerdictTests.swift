@@ -67,3 +67,26 @@ struct VerdictTests {
         #expect(reason { $0.further = ["The register was not read."] } == ["The register was not read."])
     }
 }
+
+@Suite struct CorrectedLedgerTests {
+    private func file(
+        _ id: Int64, source: String = "stripe", rows: Int64 = 40, bad: Int64 = 4, from: Int64 = 100, to: Int64 = 200
+    ) -> ImportSummary {
+        ImportSummary(
+            id: id, source: source, file: "may.csv", sha256: "", rows: rows, quarantined: bad,
+            from: Timestamp(microseconds: from), to: Timestamp(microseconds: to), asOf: Timestamp(microseconds: 300),
+            madeAt: Timestamp(microseconds: 300), madeBy: "anna", bridges: "[]", summary: "{}")
+    }
+
+    @Test func `only a later, no smaller file of the same receiver over the same window corrects one with bad rows`() {
+        let first = file(1)
+        #expect(file(2, rows: 44, bad: 0).corrects(first))
+        #expect(file(2, rows: 50, bad: 0, from: 90, to: 210).corrects(first))
+        #expect(!first.corrects(first))
+        #expect(!first.corrects(file(2)))
+        #expect(!file(2, source: "mailer", rows: 44, bad: 0).corrects(first))
+        #expect(!file(2, rows: 4, bad: 0).corrects(first))
+        #expect(!file(2, rows: 44, bad: 0, from: 101).corrects(first))
+        #expect(!file(2, rows: 44, bad: 0, to: 199).corrects(first))
+    }
+}
