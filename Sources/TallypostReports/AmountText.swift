@@ -1,13 +1,10 @@
+import TallypostReconciliation
+
 /// Exact amounts as text: integers of minor units and the currency's digits behind the point (JPY 0, EUR 2, KWD 3). No floating point.
 package enum AmountText {
     /// What a file has: `-1234.50`, no separators.
     package static func plain(_ minor: Int128, digits: Int) -> String {
-        var text = String(minor.magnitude)
-        if digits > 0 {
-            if text.count <= digits { text = String(repeating: "0", count: digits + 1 - text.count) + text }
-            text.insert(".", at: text.index(text.endIndex, offsetBy: -digits))
-        }
-        return minor < 0 ? "-" + text : text
+        CurrencyDigits.decimal(minor, digits: digits)
     }
 
     /// What people read: `-1,234.50`.

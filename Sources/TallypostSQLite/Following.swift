@@ -19,6 +19,7 @@ final class Following {
     private let endParent: SQLiteStatement
     private let recordEvent: SQLiteStatement
     private let wait: SQLiteStatement
+    private let noteReopened: SQLiteStatement
     private let deliver: SQLiteStatement
 
     /// `sql/sqlite/follow.sql`.
@@ -47,8 +48,8 @@ final class Following {
         endParent = try prepare("end_parent")
         recordEvent = try connection.prepare(StoreStatements.desk["record_event"], operation: "record_event")
         let fanOut = try connection.prepareAll(Self.statements["fan_out"], operation: "fan_out")
-        precondition(fanOut.count == 2, "fan_out is two steps")
-        (wait, deliver) = (fanOut[0], fanOut[1])
+        precondition(fanOut.count == 3, "fan_out is three steps")
+        (wait, noteReopened, deliver) = (fanOut[0], fanOut[1], fanOut[2])
     }
 
     /// What hangs on one task.
@@ -202,10 +203,12 @@ final class Following {
         try wait.bind(2, epoch)
         guard try wait.run() > 0 else { return nil }
         for subscriber in subscribers {
-            try deliver.bind(1, id)
-            try deliver.bind(2, subscriber)
-            try deliver.bind(3, now.iso8601)
-            try deliver.run()
+            for step in [noteReopened, deliver] {
+                try step.bind(1, id)
+                try step.bind(2, subscriber)
+                try step.bind(3, now.iso8601)
+                try step.run()
+            }
         }
         return try end(parent: id, at: now) ? [id] : []
     }

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from harness.database import Database
 from harness.receiver import Receiver
@@ -48,7 +49,7 @@ def test_a_report_is_signed_by_two_and_verify_names_the_first_thing_that_differs
         after = bytearray(before)
         after[len(after) // 2] ^= 1
         file.write_bytes(after)
-        assert file.name in shop.tallypost(*verify).exited(65).err, file.name
+        assert file.name in shop.tallypost(*verify).exited(65).out, file.name
         file.write_bytes(before)
     shop.tallypost(*verify).good()
     # A report that is altered is signed by nobody.
@@ -107,3 +108,15 @@ def test_relays_reconcile_in_turns_and_tell_a_break_once(shop: Shop, receiver: R
     assert Counter(row["label"] for row in shop.database.query("SELECT label FROM tallypost_reports")).most_common(1)[0][1] == 1
     for one in both:
         one.stop()
+
+
+def test_the_workbook_opens_with_the_figures_of_the_report(shop: Shop) -> None:
+    report = write(shop, "this-month")
+    book = openpyxl.load_workbook(next(report.glob("*.xlsx")))
+    told = json.loads(next(report.glob("*_r1.json")).read_text())
+    (line,) = [line for line in told["rollForward"] if line["currency"] == "JPY"]
+    rows = list(book["Roll-forward"].iter_rows(values_only=True))
+    (created,) = [row for row in rows if row[:3] == ("send-receipt", "JPY", "created")]
+    assert created[5:7] == (line["created"]["count"], int(line["created"]["amountMinor"]))
+    for cells in (cell for one in book.worksheets for row in one.iter_rows() for cell in row):
+        assert cells.data_type != "f", f"a formula: {cells.coordinate}"

@@ -212,3 +212,37 @@ def test_a_schedule_inserts_each_tick_once_however_many_relays_run(database: Dat
     assert len({row["idempotency_key"] for row in rows}) == len(rows)
     assert max(Counter(request.key for request in receiver.got()).values()) == 1
     assert json.loads(receiver.got()[0].body) == {"a": [1]}
+
+
+def test_deliveries_that_were_called_off_and_are_sent_anew_are_no_break(database: Database, receiver: Receiver, relay, tallypost) -> None:
+    closed = True
+
+    def behave(request):
+        return Answer(503) if request.path == "/flaky" and closed else Answer()
+
+    receiver.always(behave)
+    subscribers = {"stock": {"url": receiver.url("/stock")}, "flaky": {"url": receiver.url("/flaky"), "retry": {"schedule": ["1h"]}}}
+    running = relay(database, routes={"paid": {"subscribers": subscribers}}).start()
+    id = database.insert(type="paid", idempotency_key="p-1", amount_minor=500, currency="EUR")
+    tried = "SELECT count(*) FROM pending_tasks WHERE type = 'paid/flaky' AND status = 'pending' AND attempts = 1"
+    eventually(lambda: database.value(tried) == 1)
+
+    def act(what: str) -> None:
+        tallypost("task", what, str(id), "--by", "anna", "--why", "so", "--config", str(running.config)).good()
+
+    def reconcile() -> None:
+        tallypost("reconcile", "--config", str(running.config)).exited(0)
+
+    act("cancel")
+    reconcile()
+    closed = False
+    act("retry")
+    eventually(lambda: database.status(id) == "completed", 20, database.rows)
+    reconcile()
+    # By hand, without a word from anybody, it is one.
+    other = database.insert(type="paid", run_at=database.later(3_600))
+    reconcile()
+    database.execute("UPDATE pending_tasks SET status = 'cancelled', finished_at = created_at WHERE id = :id", id=other)
+    report = tallypost("reconcile", "--json", "--config", str(running.config)).exited(4).json
+    assert [finding["class"] for finding in report["findings"]] == ["unexplained_change"]
+    assert running.stop() == 0

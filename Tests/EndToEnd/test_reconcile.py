@@ -150,7 +150,8 @@ def test_every_planted_break_is_found_and_nothing_else_and_then_one_row_changed_
     fresh = [f for f in changed["findings"] if f["id"] not in {finding["id"] for finding in first["findings"]}]
     assert Counter(f["class"] for f in fresh) == Counter(unexplained_change=1, amount_mismatch=1)
     assert [f["amountMinor"] for f in fresh] == ["4321", "4321"]
-    assert {f["idempotencyKey"] for f in fresh} == {"receipt-o_777"}
+    assert {f["taskID"] for f in fresh} == {str(row["id"])}
+    assert "receipt-o_777" in {f["idempotencyKey"] for f in fresh}
     line = next(
         line for line in changed["rollForward"] if line["type"] == "send-receipt" and line["currency"] == row["currency"])
     assert line["residual"] == {"count": 0, "amountMinor": "4321"}
@@ -214,3 +215,5 @@ def test_an_acknowledged_break_counts_and_a_resolved_one_that_is_there_again_reo
     assert [f["id"] for f in listed["findings"]] == [finding["id"]]
     shop.tallypost("break", "ack", "F-0000000000000000", "--reason", "x", *by).exited(65)
     shop.tallypost("break", "ack", finding["id"], *by).exited(64)
+    over = ("--reason", "x", "--until", "2020-01-01")
+    assert "is over already" in shop.tallypost("break", "ack", finding["id"], *over, *by).exited(64).err

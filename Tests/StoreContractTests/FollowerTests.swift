@@ -344,6 +344,11 @@ import Testing
                 try database.query("SELECT type, status FROM pending_tasks ORDER BY id") == [
                     ["paid", "cancelled"], ["paid/a", "completed"], ["paid/b", "cancelled"],
                 ])
+            // One more time: that a delivery which was settled is opened again, its event says. The books go by it.
+            _ = try desk.perform(.retry, on: TaskFilter(ids: [id]), by: "me", why: "so", limit: 1)
+            try drain("paid", store, fanOut)
+            let opened = "event = 'redrive' AND detail LIKE '{\"was\":\"cancelled\",\"finished_at\":\"2%'"
+            #expect(try database.query("SELECT task_id FROM task_events WHERE \(opened)") == [[String(id + 2)]])
         }
     }
 

@@ -119,6 +119,24 @@ private typealias Finding = TallypostReconciliation.Finding
         }
     }
 
+    @Test(arguments: Engine.reconciled)
+    func `a run that was stopped for longer than its lease lasts writes nothing over the next one's register`(
+        engine: Engine
+    ) throws {
+        try withStore(engine) { database, store in
+            _ = try store.acquire(holder: "stopped", for: .hours(1))
+            try store.writeChunks([(0, [1])], run: 1)
+            // Its lease runs out, and another one makes the run.
+            try database.execute("UPDATE tallypost_reconciler SET holder = 'other'")
+            for attempt in [{ try store.writeChunks([(0, [2]), (9, [2])], run: 1) }, { try store.sweepChunks(after: 0) }] {
+                let error = #expect(throws: StoreError.self) { try attempt() }
+                #expect(error?.code == ReconcileStore.leaseLost)
+            }
+            #expect(try store.chunkIDs(upTo: 1) == [0])
+            #expect(try store.chunk(0, upTo: 1) == [1])
+        }
+    }
+
     // MARK: The books
 
     @Test(arguments: Engine.reconciled)

@@ -187,6 +187,10 @@ final class FakeConsoleDesk: ConsoleDesk {
         return database.state.withLock { $0.paused }
     }
     func signedRelays() throws(StoreError) -> [SignedRelay] { [] }
+    func tide() throws(StoreError) -> Tide {
+        try database.check()
+        return Tide(identity: "", mark: 0, at: Timestamp(microseconds: 0), hold: nil)
+    }
     func setPaused(_ paused: Bool, route type: String, by who: String, why: String) throws(StoreError) -> Bool {
         try database.check()
         return database.state.withLock { state in

@@ -4,7 +4,7 @@
 -- Every row beyond id $1, by id. Types are the table's own, which may have been there before us: the reader takes them as they come.
 SELECT id, type, status, subject, idempotency_key, amount_minor, currency, created_at, run_at, deadline_at, started_at, finished_at,
        lease_expires_at, attempts, max_attempts, response_status, wait_for_signal, signal_status, has_dependents, waits_until,
-       CASE WHEN status IN ('failed', 'timeout') THEN left(last_error::text, 200) END
+       CASE WHEN status IN ('failed', 'timeout', 'cancelled') THEN left(last_error::text, 200) END
 FROM pending_tasks WHERE id > $1::bigint ORDER BY id
 
 -- name: acquire_lease
@@ -56,6 +56,13 @@ SELECT tallypost_json(detail) ->> 'from', tallypost_json(detail) ->> 'to', tally
 FROM task_events
 WHERE (id > $1::bigint OR id IN (SELECT value::bigint FROM json_array_elements_text($3::json))) AND id <= $2::bigint AND event = 'purge'
 ORDER BY id
+
+-- name: cancellations
+-- Tasks that somebody called off: the same.
+SELECT task_id FROM task_events
+WHERE (id > $1::bigint OR id IN (SELECT value::bigint FROM json_array_elements_text($3::json))) AND id <= $2::bigint
+  AND event = 'cancel' AND task_id IS NOT NULL
+ORDER BY task_id
 
 -- name: movement_sums
 -- Before $1. Several rows of one series and kind are to be added up.
@@ -308,14 +315,14 @@ ON CONFLICT (source, chunk) DO UPDATE SET data = EXCLUDED.data
 -- Findings of a rule, a JSON list of rows, as an import sees them: new ones, or what becomes of those that are there. An acknowledgement
 -- ends with its time and with another amount.
 INSERT INTO tallypost_findings AS f
-    (id, class, severity, type, subject, idempotency_key, task_id, amount_minor, currency, since, detail, rule, state, change, first_seen, last_seen, last_run, changed_at)
+    (id, class, severity, type, subject, idempotency_key, task_id, amount_minor, currency, since, detail, owner, rule, state, change, first_seen, last_seen, last_run, changed_at)
 SELECT r.id, r.class, r.severity, r.type, r.subject, r.idempotency_key, r.task_id, r.amount_minor, r.currency, r.since, r.detail,
-       $1::text, 'open', 'new', $2::timestamptz, $2::timestamptz, (SELECT last_run FROM tallypost_reconciler), $2::timestamptz
-FROM json_to_recordset($3::json) AS r(id text, class text, severity text, type text, subject text, idempotency_key text, task_id bigint, amount_minor bigint, currency text, since timestamptz, detail text)
+       coalesce(r.owner, ''), $1::text, 'open', 'new', $2::timestamptz, $2::timestamptz, (SELECT last_run FROM tallypost_reconciler), $2::timestamptz
+FROM json_to_recordset($3::json) AS r(id text, class text, severity text, type text, subject text, idempotency_key text, task_id bigint, amount_minor bigint, currency text, since timestamptz, detail text, owner text)
 WHERE true
 ON CONFLICT (id) DO UPDATE SET
     severity = EXCLUDED.severity, subject = EXCLUDED.subject, idempotency_key = EXCLUDED.idempotency_key, task_id = EXCLUDED.task_id,
-    amount_minor = EXCLUDED.amount_minor, currency = EXCLUDED.currency, since = EXCLUDED.since, detail = EXCLUDED.detail,
+    amount_minor = EXCLUDED.amount_minor, currency = EXCLUDED.currency, since = EXCLUDED.since, detail = EXCLUDED.detail, owner = EXCLUDED.owner,
     last_seen = EXCLUDED.last_seen, last_run = EXCLUDED.last_run, seen_runs = f.seen_runs + 1,
     change = CASE WHEN f.state IN ('cleared', 'resolved') THEN 'reopened'
                   WHEN f.amount_minor IS DISTINCT FROM EXCLUDED.amount_minor OR f.severity <> EXCLUDED.severity THEN 'changed'

@@ -124,8 +124,14 @@ WHERE parent.id = ?1 AND parent.has_dependents AND (parent.status = 'waiting' OR
   AND NOT EXISTS (SELECT 1 FROM pending_tasks AS c WHERE c.delivery_of = ?1 AND coalesce(c.status NOT IN ('completed', 'failed', 'timeout', 'cancelled'), 1));
 
 -- name: fan_out
--- Two steps: task ?1 in epoch ?2 waits for its deliveries …
+-- Three steps: task ?1 in epoch ?2 waits for its deliveries …
 UPDATE pending_tasks SET status = 'waiting', has_dependents = 1, lease_expires_at = NULL WHERE id = ?1 AND lease_epoch = ?2 AND status = 'processing';
+-- … that the one to subscriber ?2 had been called off is noted, at ?3: it is opened anew, and the books must know that it was settled …
+INSERT INTO task_events (task_id, at, event, by, why, detail)
+SELECT c.id, ?3, 'redrive', 'tallypost', 'task ' || parent.id || ', whose delivery this is, is sent anew',
+       json_object('was', c.status, 'finished_at', c.finished_at)
+FROM pending_tasks AS parent JOIN pending_tasks AS c ON c.delivery_of = parent.id AND c.status = 'cancelled'
+WHERE parent.id = ?1 AND c.type = parent.type || '/' || ?2;
 -- … and the one to subscriber ?2 is inserted, due at ?3; one that did not succeed the last time is opened anew. Its key,
 -- should a stranger have it, gets the task's id at its end.
 INSERT INTO pending_tasks (type, payload, idempotency_key, subject, headers, run_at, deadline_at, priority, max_attempts, timeout_seconds,

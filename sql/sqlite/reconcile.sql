@@ -4,7 +4,7 @@
 -- Every row beyond id ?1, by id. SQLite's columns hold anything: the reader takes it as it comes.
 SELECT id, type, status, subject, idempotency_key, amount_minor, currency, created_at, run_at, deadline_at, started_at, finished_at,
        lease_expires_at, attempts, max_attempts, response_status, wait_for_signal, signal_status, has_dependents, waits_until,
-       CASE WHEN status IN ('failed', 'timeout') THEN substr(last_error, 1, 200) END
+       CASE WHEN status IN ('failed', 'timeout', 'cancelled') THEN substr(last_error, 1, 200) END
 FROM pending_tasks WHERE id > ?1 ORDER BY id;
 
 -- name: acquire_lease
@@ -56,6 +56,12 @@ SELECT json_extract(fact, '$.from'), json_extract(fact, '$.to'), json_extract(fa
 FROM (SELECT id, at, CASE WHEN json_valid(detail) THEN detail END AS fact FROM task_events
       WHERE (id > ?1 OR id IN (SELECT value FROM json_each(?3))) AND id <= ?2 AND event = 'purge')
 ORDER BY id;
+
+-- name: cancellations
+-- Tasks that somebody called off: the same.
+SELECT task_id FROM task_events
+WHERE (id > ?1 OR id IN (SELECT value FROM json_each(?3))) AND id <= ?2 AND event = 'cancel' AND task_id IS NOT NULL
+ORDER BY task_id;
 
 -- name: movement_sums
 -- Before ?1. Several rows of one series and kind are to be added up: SQLite's sums of text are no integers.
@@ -313,14 +319,14 @@ ON CONFLICT (source, chunk) DO UPDATE SET data = excluded.data
 -- Findings of a rule, a JSON list of rows, as an import sees them: new ones, or what becomes of those that are there. An acknowledgement
 -- ends with its time and with another amount.
 INSERT INTO tallypost_findings AS f
-    (id, class, severity, type, subject, idempotency_key, task_id, amount_minor, currency, since, detail, rule, state, change, first_seen, last_seen, last_run, changed_at)
+    (id, class, severity, type, subject, idempotency_key, task_id, amount_minor, currency, since, detail, owner, rule, state, change, first_seen, last_seen, last_run, changed_at)
 SELECT r.value ->> '$.id', r.value ->> '$.class', r.value ->> '$.severity', r.value ->> '$.type', r.value ->> '$.subject', r.value ->> '$.idempotency_key', r.value ->> '$.task_id', r.value ->> '$.amount_minor', r.value ->> '$.currency', r.value ->> '$.since', r.value ->> '$.detail',
-       ?1, 'open', 'new', ?2, ?2, (SELECT last_run FROM tallypost_reconciler), ?2
+       coalesce(r.value ->> '$.owner', ''), ?1, 'open', 'new', ?2, ?2, (SELECT last_run FROM tallypost_reconciler), ?2
 FROM json_each(?3) AS r
 WHERE true
 ON CONFLICT (id) DO UPDATE SET
     severity = excluded.severity, subject = excluded.subject, idempotency_key = excluded.idempotency_key, task_id = excluded.task_id,
-    amount_minor = excluded.amount_minor, currency = excluded.currency, since = excluded.since, detail = excluded.detail,
+    amount_minor = excluded.amount_minor, currency = excluded.currency, since = excluded.since, detail = excluded.detail, owner = excluded.owner,
     last_seen = excluded.last_seen, last_run = excluded.last_run, seen_runs = f.seen_runs + 1,
     change = CASE WHEN f.state IN ('cleared', 'resolved') THEN 'reopened'
                   WHEN f.amount_minor IS NOT excluded.amount_minor OR f.severity <> excluded.severity THEN 'changed'

@@ -139,8 +139,9 @@ struct AdminDesk {
     /// retried for ever.
     private func retryAll(_ filter: TaskFilter, _ dryRun: Bool, _ actor: AdminOperation.Actor) throws(StoreError) -> HTTPAnswer {
         var filter = filter
-        filter.memory = memory(isPast: true)
-        let forgotten = try desk.count(filter, for: .retry)
+        let past = memory(isPast: true)
+        filter.memory = past
+        let forgotten = past.retention.isEmpty ? 0 : try desk.count(filter, for: .retry)
         // Without a second person those that their receivers have forgotten are left out.
         filter.memory = forgotten > 0 && actor.approvedBy == nil ? memory(isPast: false) : nil
         let who = KeyMemory.actor(actor.who, approvedBy: forgotten > 0 ? actor.approvedBy : nil)

@@ -17,7 +17,9 @@ export function sums(findings) {
   const found = new Map();
   for (const one of findings) {
     if (one.amountMinor === null || !one.currency) continue;
-    found.set(one.currency, (found.get(one.currency) ?? 0n) + BigInt(one.amountMinor));
+    // Without its sign, as the reports add it up: two mistakes do not make up for each other.
+    const amount = BigInt(one.amountMinor);
+    found.set(one.currency, (found.get(one.currency) ?? 0n) + (amount < 0n ? -amount : amount));
   }
   return [...found].sort().map(([currency, sum]) => money(String(sum), currency));
 }

@@ -22,6 +22,7 @@ package enum ReconcileStatement: String, Sendable, CaseIterable {
     case reopenings
     /// See the SQL.
     case purges
+    case cancellations
     /// See the SQL.
     case movementSums = "movement_sums"
     /// See the SQL.

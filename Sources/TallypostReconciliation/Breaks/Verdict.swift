@@ -46,6 +46,8 @@ package struct VerdictEvidence: Sendable {
     package var findingsNotListed: [FindingClass: Int64] = [:]
     /// Further reasons, a sentence each.
     package var further: [String] = []
+    /// Minor digits of currencies, where not as in ISO 4217.
+    package var exponents: [String: Int] = [:]
 
     /// Empty: a clean one.
     package init() {}
@@ -55,6 +57,7 @@ extension ReportStatus {
     /// Clean, breaks or incomplete; and for incomplete why, a sentence each. An acknowledged break is a break.
     package static func decide(_ evidence: VerdictEvidence) -> (status: ReportStatus, reasons: [String]) {
         var reasons: [String] = []
+        func text(_ tally: Tally, _ currency: String?) -> String { Self.text(tally, currency, evidence.exponents) }
         for line in evidence.rollForward {
             let name = Self.name(line.series)
             if !line.residual.isZero {
@@ -72,7 +75,9 @@ extension ReportStatus {
             reasons.append(
                 "Receiver bridge of \(bridge.source), file \(bridge.file): residual \(text(bridge.residual, bridge.currency)).")
         }
-        for rule in evidence.failedRules { reasons.append("Rule \(rule.name) could not be run: \(rule.reason).") }
+        for rule in evidence.failedRules {
+            reasons.append("Rule \(rule.name) could not be run: \(Self.clause(rule)).")
+        }
         for ledger in evidence.quarantines where ledger.rows > 0 {
             let rows = ledger.rows == 1 ? "1 row was" : "\(ledger.rows) rows were"
             reasons.append("Ledger \(ledger.file): \(rows) set aside as unreadable.")
@@ -91,9 +96,18 @@ extension ReportStatus {
         return series.currency.map { "\(type) in \($0)" } ?? type
     }
 
-    private static func text(_ tally: Tally, _ currency: String?) -> String {
+    /// A reason that begins with the rule's name need not say it again.
+    private static func clause(_ rule: VerdictEvidence.FailedRule) -> String {
+        for start in ["rule \(rule.name): ", "rule \(rule.name) could not be run: "] where rule.reason.hasPrefix(start) {
+            return String(rule.reason.dropFirst(start.count))
+        }
+        return rule.reason
+    }
+
+    private static func text(_ tally: Tally, _ currency: String?, _ exponents: [String: Int]) -> String {
         let rows = tally.count.magnitude == 1 ? "\(tally.count) row" : "\(tally.count) rows"
-        return currency.map { "\(rows), \(tally.amount) minor units of \($0)" }
-            ?? (tally.amount == 0 ? rows : "\(rows), \(tally.amount)")
+        guard let currency else { return tally.amount == 0 ? rows : "\(rows), \(tally.amount)" }
+        let digits = CurrencyDigits.of(currency, configured: exponents)
+        return "\(rows), \(currency) \(CurrencyDigits.decimal(tally.amount, digits: digits))"
     }
 }

@@ -182,7 +182,8 @@ struct LedgerBooks {
                     JSONText.object([
                         ("id", .text(finding.id)), ("class", .text(finding.kind.rawValue)),
                         ("severity", .text(finding.severity.rawValue)), ("type", .text(finding.type)),
-                        ("subject", .text(finding.subject)), ("idempotency_key", .text(finding.idempotencyKey)),
+                        ("owner", .text(finding.owner)), ("subject", .text(finding.subject)),
+                        ("idempotency_key", .text(finding.idempotencyKey)),
                         ("task_id", .number(finding.taskID)), ("amount_minor", .number(finding.amountMinor)),
                         ("currency", .text(finding.currency)), ("since", .text(finding.since?.iso8601)),
                         ("detail", .text(finding.detail)),

@@ -34,8 +34,8 @@ extension LedgerJoin {
         let (subject, idempotencyKey) = (text(ours, .subject, bytes.span), text(ours, .key, bytes.span))
         result.add(
             Finding(
-                kind: kind, severity: severity, rule: context.map.rule, type: type(ours), key: key ?? "\(ours.number)",
-                subject: subject, idempotencyKey: idempotencyKey, taskID: ours.number,
+                kind: kind, severity: severity, rule: context.map.rule, owner: context.map.owner, type: type(ours),
+                key: key ?? "\(ours.number)", subject: subject, idempotencyKey: idempotencyKey, taskID: ours.number,
                 amountMinor: amount, currency: currency.text, since: Timestamp(microseconds: since), detail: detail))
     }
 
@@ -128,7 +128,7 @@ extension LedgerJoin {
         _ kind: FindingClass, key: String, _ row: LedgerRecord, _ rowBytes: Span<UInt8>, _ detail: String
     ) -> Finding {
         Finding(
-            kind: kind, severity: .critical, rule: context.map.rule, type: onlyType, key: key,
+            kind: kind, severity: .critical, rule: context.map.rule, owner: context.map.owner, type: onlyType, key: key,
             subject: text(row, .subject, rowBytes), idempotencyKey: text(row, .key, rowBytes),
             amountMinor: row.hasAmount ? row.amount : nil, currency: row.currency.text,
             since: Timestamp(microseconds: row.time), detail: detail)

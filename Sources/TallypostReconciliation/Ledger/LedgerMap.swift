@@ -69,6 +69,8 @@ package struct LedgerMap: Sendable {
 
     /// Whose ledger: it names the rule of its findings, `ledger stripe`.
     package var source: String
+    /// Whose findings of this ledger are; empty: nobody is named.
+    package var owner = ""
     /// How the file is built.
     package var format = Format.csv
     /// The heading or member that holds each meaning.
@@ -124,15 +126,8 @@ package struct LedgerMap: Sendable {
 
     /// Minor digits of a currency.
     package func digits(of currency: String) -> Int {
-        exponents[currency] ?? exponent ?? Self.isoDigits[currency] ?? 2
+        exponents[currency] ?? exponent ?? CurrencyDigits.of(currency)
     }
-
-    /// ISO 4217's minor digits, where they are not 2.
-    package static let isoDigits: [String: Int] = [
-        "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0, "UGX": 0, "UYI": 0,
-        "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0, "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
-        "CLF": 4, "UYW": 4,
-    ]
 
     /// What a map must have beyond what each of its members says; nil: nothing is missing.
     package var fault: (path: String, message: String)? {

@@ -201,7 +201,7 @@ struct ExpectationRun {
         let keys = verdict.findings.filter { $0.kind == .orphan }.compactMap(\.subject)
         guard !keys.isEmpty, let unmet = sql.unmet else { return }
         var found: Set<String> = []
-        let array = "[" + keys.map(Rule.jsonString).joined(separator: ",") + "]"
+        let array = "[" + keys.map(ResultText.quoted).joined(separator: ",") + "]"
         try database.run(sql: unmet, operation: rule.name, [.text(array)]) { row in
             if let key = row.text(0) { found.insert(key) }
             return true

@@ -112,7 +112,7 @@ package final class RuleBackfill {
         let count = candidates.count - present.count
         if count > 0 {
             let mark = database.dialect == .postgres ? "$" : "?"
-            let detail = "{\"rule\":\(Rule.jsonString(rule.name)),\"type\":\(Rule.jsonString(rule.type)),\"count\":\(count)}"
+            let detail = "{\"rule\":\(ResultText.quoted(rule.name)),\"type\":\(ResultText.quoted(rule.type)),\"count\":\(count)}"
             try database.run(
                 sql: "INSERT INTO task_events (event, by, why, detail) VALUES ('backfill', \(mark)1, \(mark)2, \(mark)3)",
                 operation: "backfill",

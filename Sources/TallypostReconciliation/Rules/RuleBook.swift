@@ -8,6 +8,12 @@ package struct RuleBook: Sendable {
     /// No rule at all.
     package init() {}
 
+    /// Whose the tasks of a type are, as far as its rules agree; empty: nobody is named, or several are.
+    package func owner(of type: String) -> String {
+        let owners = Set(rules.filter { $0.type == type && !$0.owner.isEmpty }.map(\.owner))
+        return owners.count == 1 ? owners.first ?? "" : ""
+    }
+
     /// Reads a folder's rules; all that is wrong in all of its files is told at once.
     package init(load folder: String) throws(RuleProblems) {
         let names: [String]

@@ -18,17 +18,8 @@ package struct RuleContext: Sendable {
         self.exponents = exponents
     }
 
-    /// ISO 4217's currencies that do not have two minor digits.
-    private static let isoExponents: [String: Int] = {
-        let none = [
-            "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF",
-        ]
-        let three = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]
-        return Dictionary(uniqueKeysWithValues: none.map { ($0, 0) } + three.map { ($0, 3) } + [("CLF", 4), ("UYW", 4)])
-    }()
-
     /// Minor digits of a currency.
-    func exponent(_ currency: String) -> Int { exponents[currency] ?? Self.isoExponents[currency] ?? 2 }
+    func exponent(_ currency: String) -> Int { CurrencyDigits.of(currency, configured: exponents) }
 
     /// As a person reads it: `EUR 42.00`; without a currency the minor units.
     func spoken(_ amount: Int64?, _ currency: String?) -> String {
@@ -39,13 +30,7 @@ package struct RuleContext: Sendable {
     /// The same for a sum.
     package func spoken(sum amount: Int128, _ currency: String?) -> String {
         guard let currency else { return "\(amount) minor units of no currency" }
-        let exponent = exponent(currency)
-        var digits = String(amount.magnitude)
-        if exponent > 0 {
-            digits = String(repeating: "0", count: max(0, exponent + 1 - digits.count)) + digits
-            digits.insert(".", at: digits.index(digits.endIndex, offsetBy: -exponent))
-        }
-        return "\(currency) \(amount < 0 ? "-" : "")\(digits)"
+        return "\(currency) \(CurrencyDigits.decimal(Int128(amount), digits: exponent(currency)))"
     }
 }
 

@@ -306,28 +306,9 @@ extension Rule {
         var rest = payload[...]
         let mark = "{key}"
         while let start = rest.indices.first(where: { rest[$0...].hasPrefix(mark) }) {
-            result += rest[..<start] + Self.jsonString(key)
+            result += rest[..<start] + ResultText.quoted(key)
             rest = rest[rest.index(start, offsetBy: mark.count)...]
         }
         return result + rest
-    }
-
-    /// RFC 8259, section 7: what must be escaped is.
-    static func jsonString(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where scalar.value < 0x20:
-                let hex = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 }

@@ -99,15 +99,29 @@ package final class Reconciler {
     /// - Parameters:
     ///   - youngest: a run is only made if the last one is older; nil: in any case.
     ///   - progress: called every few thousand rows with their number so far, and before each rule; may rest there. False: stop.
+    ///   - whileHeld: called when the run is committed and nobody else can make the next one yet: the books are those of this run.
     package func run(
-        unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool = { _ in true }
+        unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool = { _ in true },
+        whileHeld: (ReconcilerRun) throws(StoreError) -> Void = { _ in }
+    ) throws(StoreError) -> ReconcilerEnding {
+        do throws(StoreError) { return try attempt(unlessYoungerThan: youngest, progress, whileHeld) } catch {
+            if error.code == ReconcileStore.leaseLost { return .overtaken }
+            throw error
+        }
+    }
+
+    private func attempt(
+        unlessYoungerThan youngest: TimeSpan?, _ progress: (Int64) -> Bool,
+        _ whileHeld: (ReconcilerRun) throws(StoreError) -> Void
     ) throws(StoreError) -> ReconcilerEnding {
         guard let state = try store.acquire(holder: settings.holder, for: Self.lease) else { return .busy }
         defer { try? store.release(holder: settings.holder) }
         leaseEnds = clock() + Self.lease
         let asOf = try store.beginReading(statementTimeout: settings.statementTimeout)
         defer { store.endReading() }
-        if let youngest, let last = state.asOf, asOf - last < youngest { return .notDue }
+        // A run that lies ahead of the clock was made before the clock was put back: nobody waits for that.
+        if let youngest, let last = state.asOf, last <= asOf, asOf - last < youngest { return .notDue }
+        try store.requireSnapshot(of: state)
         try store.sweepChunks(after: state.lastRun)
         let lastEvent = try store.lastEventID()
         guard let scan = try pass(state, asOf: asOf, lastEvent: lastEvent, progress) else { return .stopped }
@@ -119,7 +133,9 @@ package final class Reconciler {
             run.outcomes.append(try runner.run(rule, context: context(asOf: asOf)))
         }
         store.endReading()
-        return try conclude(&run, state, lastEvent: lastEvent) ? .done(run) : .overtaken
+        guard try conclude(&run, state, lastEvent: lastEvent) else { return .overtaken }
+        try whileHeld(run)
+        return .done(run)
     }
 
     // MARK: The pass
@@ -150,9 +166,11 @@ package final class Reconciler {
         var scan = ScanSettings(asOf: asOf, previousAsOf: state.asOf)
         scan.staleAfter = settings.staleAfter
         scan.policies = settings.policies
+        scan.exponents = settings.exponents
         scan.reopenings = Dictionary(
             grouping: try store.reopenings(after: state.lastEvent, upTo: lastEvent), by: \.taskID)
         scan.purges = try store.purges(after: state.lastEvent, upTo: lastEvent)
+        scan.cancellations = try store.cancellations(after: state.lastEvent, upTo: lastEvent)
         return scan
     }
 
@@ -179,6 +197,9 @@ package final class Reconciler {
         _ run: inout ReconcilerRun, _ state: ReconcilerState, lastEvent: Int64
     ) throws(StoreError) -> Bool {
         var findings = run.scan.findings + run.outcomes.flatMap(\.findings)
+        for index in findings.indices where findings[index].owner.isEmpty {
+            findings[index].owner = settings.policies?[findings[index].type]?.owner ?? ""
+        }
         let register = try register(for: findings)
         findings += retired(register, asOf: run.asOf)
         var diff = BreakDiff(asOf: run.asOf, run: run.number, rulesRun: Set(ranWhole(run).map(\.name)))
@@ -188,6 +209,7 @@ package final class Reconciler {
         run.breaks = outcome.breaks.map(\.entry)
         run.changes = outcome.changes
         var evidence = VerdictEvidence()
+        evidence.exponents = settings.exponents
         evidence.breaks = run.breaks
         evidence.add(run, rules: settings.rules, broken: settings.brokenRules)
         (run.status, run.reasons) = ReportStatus.decide(evidence)
@@ -241,7 +263,12 @@ extension VerdictEvidence {
         businessBridges = run.outcomes.flatMap(\.bridges)
         findingsNotListed = run.scan.notListed
         for (rule, outcome) in zip(rules, run.outcomes) {
-            if let failure = outcome.failure { failedRules.append(.init(name: rule.name, reason: failure)) }
+            if let failure = outcome.failure {
+                // The sentence may name the rule once more.
+                let own = "rule \(rule.name): "
+                failedRules.append(
+                    .init(name: rule.name, reason: failure.hasPrefix(own) ? String(failure.dropFirst(own.count)) : failure))
+            }
             if outcome.notListed > 0 {
                 further.append("\(outcome.notListed) more findings of rule \(rule.name) are counted, not listed.")
             }

@@ -69,10 +69,13 @@ package struct ReportBuilder {
         }
         report.exponents = exponents(report, frame.exponents)
         var evidence = VerdictEvidence()
+        evidence.exponents = frame.exponents
         evidence.breaks = report.breaks
         evidence.rollForward = report.rollForward
         evidence.receiverBridges = report.receiverBridges
-        evidence.quarantines = imports.map { .init(file: $0.file, rows: $0.quarantined) }
+        evidence.quarantines = imports.filter { file in !imports.contains { $0.corrects(file) } }.map {
+            .init(file: $0.file, rows: $0.quarantined)
+        }
         evidence.add(run, rules: frame.rules, broken: [])
         let known = Set(run.reasons)
         (report.status, report.incompleteBecause) = ReportStatus.decide(evidence)

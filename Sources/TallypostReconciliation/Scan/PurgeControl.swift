@@ -103,8 +103,7 @@ extension TableScan {
             }
             add(.unexplained, row.series, earliest, -row.tally)
             if !row.status.isSettled { add(.unexplainedOpen, row.series, earliest, -row.tally) }
-            let series = sums.series[row.series]
-            let money = row.hasAmount ? ", amount_minor \(row.amount) \(series.currency ?? "without currency")" : ""
+            let money = row.hasAmount ? " over \(money(row))" : ""
             tellUnexplained(
                 row, effects: [(row.series, -row.tally)],
                 detail: "task \(row.id) is gone: no retention run removed it. It was \(row.status.name)\(money), created "

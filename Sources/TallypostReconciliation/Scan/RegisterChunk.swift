@@ -60,7 +60,7 @@ struct RowState: Equatable {
     var hash: UInt32 = 0
     var status = RowClass.open
     var hasAmount = false
-    /// Completed, and something shows for it: an attempt, a signal, deliveries. Of the table's rows alone; the register does not keep it.
+    /// Completed or cancelled, and something shows for it: an attempt, a signal, deliveries, an event. Of the table's rows alone; the register does not keep it.
     var isEvident = true
 
     /// The row as a part of a sum.

@@ -26,12 +26,16 @@ package struct ScanSettings: Sendable {
     package var stuckAfter: TimeSpan = .seconds(30)
     /// By type; nil: there is no configuration, and no type is unknown.
     package var policies: [String: TypePolicy]?
+    /// Minor digits of currencies, where not as in ISO 4217.
+    package var exponents: [String: Int] = [:]
     /// Further types that are not unknown. Those that begin with `tallypost.` never are.
     package var knownTypes: Set<String> = []
     /// By the task's id, those since the last run.
     package var reopenings: [Int64: [Reopening]] = [:]
     /// Those since the last run.
     package var purges: [Purge] = []
+    /// Tasks that somebody called off since the last run, ascending; nil: not known, and then no cancellation is doubted.
+    package var cancellations: [Int64]?
     /// Tasks whose subject or idempotency key an event says was changed: that is no finding.
     package var keyExceptions: Set<Int64> = []
     /// How many findings of a class are listed; the rest is only counted.

@@ -30,11 +30,13 @@ extension TableScan {
         case .failed, .timeout:
             let error = row.columnCount > 20 ? row.text(20).map { ": " + Self.shortened($0) } ?? "" : ""
             let ended = facts.finished.map { " at \($0.iso8601)" } ?? ""
-            let how = status == .failed ? "failed\(ended) after \(row.integer(13) ?? 0) attempts" : "timed out\(ended)"
+            let how = status == .failed ? "failed\(ended) after \(Self.attempts(row.integer(13) ?? 0))" : "timed out\(ended)"
             tell(.failed, row, facts, .high, since: facts.finished ?? facts.created, how + error)
         case .completed, .cancelled: break
         }
     }
+
+    private static func attempts(_ count: Int64) -> String { count == 1 ? "1 attempt" : "\(count) attempts" }
 
     private func judgePending(_ row: any SQLRow, _ facts: RowFacts) {
         if let due = row.time(8), due < settings.asOf + TimeSpan(nanoseconds: -settings.staleAfter.nanoseconds) {
@@ -43,7 +45,7 @@ extension TableScan {
         if let most = row.integer(14), most > 0, let attempts = row.integer(13), attempts >= most {
             tell(
                 .failed, row, facts, .high, since: facts.created,
-                "pending after \(attempts) attempts, when \(most) were allowed: nobody will send it")
+                "pending after \(Self.attempts(attempts)), when \(most) were allowed: nobody will send it")
         }
     }
 
@@ -56,16 +58,35 @@ extension TableScan {
     }
 
     private func judgeDeadline(_ row: any SQLRow, _ facts: RowFacts) {
-        guard let deadline = row.time(9), deadline < settings.asOf else { return }
+        // A relay needs its moment to end it: what fell due as the run looked is no break.
+        let limit = settings.asOf + TimeSpan(nanoseconds: -settings.stuckAfter.nanoseconds)
+        guard let deadline = row.time(9), deadline < limit else { return }
         tell(
             .deadlinePassed, row, facts, facts.state.hasAmount ? .critical : .high, since: deadline,
             "its deadline was \(deadline.iso8601), \(age(deadline)) ago, and it has not ended")
     }
 
-    /// Whether something shows for its completion. A row that came completed has only itself to tell; one that the register knows as open
+    /// Whether something shows for its end. A row that came completed has only itself to tell; one that the register knows as open
     /// was never sent.
     func isEvident(_ row: any SQLRow, _ facts: RowFacts) -> Bool {
-        facts.status != .completed || row.integer(13) ?? 0 > 0 || !row.isNull(17) || Self.isTrue(row, 18)
+        switch facts.status {
+        case .completed: row.integer(13) ?? 0 > 0 || !row.isNull(17) || Self.isTrue(row, 18)
+        case .cancelled: isCalledOff(row, facts.id)
+        default: true
+        }
+    }
+
+    /// A person who calls a task off leaves an event, and a relay the reason: its predecessor, its group, the task whose delivery it is.
+    private func isCalledOff(_ row: any SQLRow, _ id: Int64) -> Bool {
+        guard let events = settings.cancellations else { return true }
+        let reason = row.columnCount > 20 ? row.text(20) ?? "" : ""
+        if reason.hasPrefix("not run: ") || reason.hasPrefix("task ") { return true }
+        var (low, high) = (0, events.count)
+        while low < high {
+            let middle = low + (high - low) / 2
+            if events[middle] < id { low = middle + 1 } else { high = middle }
+        }
+        return low < events.count && events[low] == id
     }
 
     /// Whether it took, or takes, longer than its type may. A task that was called off owes nothing.
@@ -77,9 +98,8 @@ extension TableScan {
         var start = created
         let attempts = row.integer(13) ?? 0
         let end = facts.finished ?? settings.asOf
-        if attempts == 0 || (attempts == 1 && facts.status != .pending), let due = row.time(8), due > start, due < end {
-            start = due
-        }
+        let isOurs = attempts == 0 || (attempts == 1 && facts.status != .pending)
+        if isOurs, let due = row.time(8), due > start, facts.finished == nil || due < end { start = due }
         guard end - start > sla else { return }
         let took = SpanText.of(end - start)
         let detail =

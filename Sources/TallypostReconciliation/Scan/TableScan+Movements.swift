@@ -60,7 +60,7 @@ extension TableScan {
                 walk.unexplained.append("currency was \(was.currency ?? "NULL"), is \(now.currency ?? "NULL")")
             }
             if old.hasAmount != row.hasAmount || old.amount != row.amount {
-                walk.unexplained.append("amount_minor was \(Self.amount(old)), is \(Self.amount(row))")
+                walk.unexplained.append("amount was \(money(old)), is \(money(row))")
                 let (difference, isTooLarge) = row.amount.subtractingReportingOverflow(old.amount)
                 if was == now, !isTooLarge { walk.difference = difference }
             }
@@ -128,15 +128,17 @@ extension TableScan {
             unexplain(&walk, row.series, row.tally, isOpen: true)
         case (false, true):
             // Whatever ends a task writes when. A dead letter that is completed with its old end was never sent again.
-            if !row.isEvident {
-                walk.unexplained.append("its status went from \(was.name) to \(row.status.name), and nothing was ever sent")
+            let unsent = row.status == .cancelled ? ", and no event says who called it off" : ", and nothing was ever sent"
+            let lack: String? =
+                was.isFinal && isSame
+                ? " with its old finished_at: no relay does that"
+                : row.finished == RowState.noTime
+                    ? " with no finished_at: no relay does that" : row.isEvident ? nil : unsent
+            if let lack {
+                walk.unexplained.append("its status went from \(was.name) to \(row.status.name)\(lack)")
                 unexplain(&walk, row.series, -row.tally, isOpen: true)
-            } else if let finished = Self.time(row.finished), !(was.isFinal && isSame) {
+            } else if let finished = Self.time(row.finished) {
                 add(Self.ending(row.status), row.series, finished, row.tally)
-            } else {
-                let lack = was.isFinal ? "with its old finished_at" : "with no finished_at"
-                walk.unexplained.append("its status went from \(was.name) to \(row.status.name) \(lack): no relay does that")
-                unexplain(&walk, row.series, -row.tally, isOpen: true)
             }
         case (false, false):
             // Deliveries to subscribers are opened again with their parent: a dead letter may be open with no event of its own.
@@ -186,5 +188,11 @@ extension TableScan {
 
     static func text(_ milliseconds: Int64) -> String { time(milliseconds)?.iso8601 ?? "NULL" }
 
-    static func amount(_ row: RowState) -> String { row.hasAmount ? String(row.amount) : "NULL" }
+    /// An amount as people read it: `EUR 42.00`; without a currency the minor units.
+    func money(_ row: RowState) -> String {
+        guard row.hasAmount else { return "none" }
+        guard let currency = sums.series[row.series].currency else { return "\(row.amount) of no currency" }
+        let digits = CurrencyDigits.of(currency, configured: settings.exponents)
+        return "\(currency) \(CurrencyDigits.decimal(Int128(row.amount), digits: digits))"
+    }
 }

@@ -6,7 +6,7 @@ package import TallypostCore
 /// ``closeChunk(previous:)``; chunks that only the register has go to ``vanished(chunk:previous:)``. In whatever order the two tables are
 /// merged, a chunk's rows come together. Columns, by number: 0 id, 1 type, 2 status, 3 subject, 4 idempotency_key, 5 amount_minor,
 /// 6 currency, 7 created_at, 8 run_at, 9 deadline_at, 10 started_at, 11 finished_at, 12 lease_expires_at, 13 attempts, 14 max_attempts,
-/// 15 response_status, 16 wait_for_signal, 17 signal_status, 18 has_dependents, 19 waits_until, 20 last_error (of failed and timeout).
+/// 15 response_status, 16 wait_for_signal, 17 signal_status, 18 has_dependents, 19 waits_until, 20 last_error (of failed, timeout and cancelled).
 package final class TableScan {
     /// What a type means, looked up once.
     struct TypeFacts {
@@ -220,8 +220,9 @@ package final class TableScan {
         if let known = seriesNumbers[key] {
             number = known
         } else {
-            let series = Series(
-                type: type < 0 ? "" : types.names[Int(type)], currency: currency < 0 ? nil : currencies.names[Int(currency)])
+            // An empty currency is none: the books keep '' where there is no money, and two series with one key would lose one of them.
+            let code = currency < 0 ? "" : currencies.names[Int(currency)]
+            let series = Series(type: type < 0 ? "" : types.names[Int(type)], currency: code.isEmpty ? nil : code)
             number = sums.number(of: series)
             seriesNumbers[key] = number
             while populations.count <= Int(number) {

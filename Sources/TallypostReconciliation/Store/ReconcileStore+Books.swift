@@ -30,6 +30,11 @@ extension ReconcileStore {
         }
     }
 
+    /// Tasks that somebody called off, ascending, as for ``reopenings(after:upTo:)``.
+    package func cancellations(after event: Int64, upTo last: Int64) throws(StoreError) -> [Int64] {
+        try rows(.cancellations, [.integer(event), .integer(last), .text(eventGaps)]) { $0.integer(0) }
+    }
+
     // MARK: Movements
 
     /// All movements recorded before a moment, added up: exact, whatever the size.

@@ -29,8 +29,23 @@ extension ReconcileStore {
         }
         guard let (state, gaps) = found.first else { return nil }
         eventGaps = gaps
+        lease = (holder, span)
         return state
     }
+
+    /// Within a write: the lease's row is this transaction's until it ends, or somebody else has taken over, and then nothing is written.
+    /// A process that was stopped for longer than the lease lasts must not write over what others have committed since.
+    func requireLease() throws(StoreError) {
+        guard let lease else { return }
+        guard try writing.run(.renewLease, [.text(lease.holder), .integer(max(1, lease.span.milliseconds))]) > 0 else {
+            throw StoreError(
+                kind: .busy, code: Self.leaseLost, operation: "renew_lease",
+                message: "this run's lease had run out, and another one took over")
+        }
+    }
+
+    /// The code of the error that says so.
+    package static let leaseLost = "lease"
 
     /// The same without taking it: for who only looks.
     package func state() throws(StoreError) -> ReconcilerState {
@@ -54,6 +69,17 @@ extension ReconcileStore {
         }
     }
 
+    /// Whether the snapshot shows what the last run has committed: a standby that lags behind does not, and its register would be an old one.
+    func requireSnapshot(of state: ReconcilerState) throws(StoreError) {
+        let seen = try rows(.reconcilerState) { $0.integer(0) }.first
+        guard seen != state.lastRun else { return }
+        throw StoreError(
+            kind: .busy, code: "lag", operation: "begin_reading",
+            message:
+                "the snapshot shows run \(seen ?? 0) as the last one, the database that is written to run \(state.lastRun): reconcile.database "
+                + "must be the same database, or a standby that has caught up")
+    }
+
     /// Whether it still is the holder's. One that has run out and that nobody has taken is his again.
     package func renew(holder: String, for span: TimeSpan) throws(StoreError) -> Bool {
         try writing.write { () throws(StoreError) in
@@ -63,6 +89,7 @@ extension ReconcileStore {
 
     /// Gives it back; of somebody else's nothing is touched.
     package func release(holder: String) throws(StoreError) {
+        lease = nil
         _ = try writing.write { () throws(StoreError) in try writing.run(.releaseLease, [.text(holder)]) }
     }
 }

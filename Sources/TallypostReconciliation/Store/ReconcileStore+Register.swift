@@ -17,7 +17,7 @@ extension ReconcileStore {
     /// Removes what runs wrote that were never committed: the first thing a run does once it holds the lease. In short steps; again is a
     /// no-op.
     package func sweepChunks(after lastRun: Int64) throws(StoreError) {
-        try inSteps(.sweepChunks, lastRun)
+        try inSteps(.sweepChunks, lastRun, isFenced: true)
     }
 
     /// Writes what this run changed, under its number: nobody sees it before the run is committed. In short transactions; the same again
@@ -30,6 +30,7 @@ extension ReconcileStore {
             let part = rest.prefix(Self.chunksPerTransaction)
             rest = rest.dropFirst(part.count)
             try writing.write { () throws(StoreError) in
+                try requireLease()
                 for (chunk, data) in part { try writing.run(.writeChunk, [.integer(chunk), .integer(run), .blob(data)]) }
             }
         }
@@ -41,11 +42,12 @@ extension ReconcileStore {
         try inSteps(.dropEmpty, run)
     }
 
-    private func inSteps(_ statement: ReconcileStatement, _ run: Int64) throws(StoreError) {
+    private func inSteps(_ statement: ReconcileStatement, _ run: Int64, isFenced: Bool = false) throws(StoreError) {
         var removed: Int
         repeat {
             removed = try writing.write { () throws(StoreError) in
-                try writing.run(statement, [.integer(run), .integer(Int64(Self.chunksPerTransaction))])
+                if isFenced { try requireLease() }
+                return try writing.run(statement, [.integer(run), .integer(Int64(Self.chunksPerTransaction))])
             }
         } while removed == Self.chunksPerTransaction
     }

@@ -73,6 +73,15 @@ package struct ImportSummary: Sendable, Equatable {
     package var bridges: String
     /// JSON: control totals, quarantined lines.
     package var summary: String
+
+    /// Whether this is a later and no smaller file of the same receiver over the same window: then what could not be read of the
+    /// earlier one is read, or set aside, here.
+    func corrects(_ earlier: ImportSummary) -> Bool {
+        guard id > earlier.id, source == earlier.source, rows + quarantined >= earlier.rows + earlier.quarantined
+        else { return false }
+        guard let from, let to, let first = earlier.from, let last = earlier.to else { return earlier.from == nil }
+        return from <= first && to >= last
+    }
 }
 
 /// Why a name could not be put under a report.

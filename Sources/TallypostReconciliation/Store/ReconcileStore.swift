@@ -13,6 +13,8 @@ package final class ReconcileStore {
     var eventGaps = "[]"
     /// The same as this run sees it.
     var gapsSeen = "[]"
+    /// Who holds the lease by this store, and for how long each time: whatever touches the register asks whether he still does.
+    var lease: (holder: String, span: TimeSpan)?
     /// When the state of each break that this run has read had last changed.
     var readStates: [String: Timestamp] = [:]
 

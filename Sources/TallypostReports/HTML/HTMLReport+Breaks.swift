@@ -26,7 +26,8 @@ extension HTMLReport {
         }
         html.element(
             "p", [("class", "soft")],
-            "Money in question: amounts without their sign, by currency. Acknowledged breaks are counted too.")
+            "Money in question: amounts without their sign, by currency. Acknowledged breaks are counted too, a task with two breaks twice."
+        )
         if report.breaksNotListed > 0 {
             html.element(
                 "p", [],

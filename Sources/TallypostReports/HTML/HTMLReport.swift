@@ -32,16 +32,16 @@ struct HTMLReport {
         html.element("title", [], documents.name.stem)
         html.raw("<style>\(HTMLStyle.sheet)</style></head>\n<body><main>")
         writeCover(&html)
-        section("sources", "Where the figures come from", &html, writeSources)
+        section("breaks", "Breaks by class", &html, writeClasses)
+        section("details", "Breaks in detail", &html, writeDetails)
+        section("acknowledged", "Acknowledged", &html, writeAcknowledged)
         section("rollforward", "Roll-forward", &html, writeRollForward)
         section("business", "Business bridges", &html, writeBusiness)
         section("receiver", "Receiver bridges", &html, writeReceiver)
         section("ageing", "Ageing of what is open", &html, writeAgeing)
         section("flow", "Flow", &html, writeCharts)
-        section("breaks", "Breaks by class", &html, writeClasses)
-        section("details", "Breaks in detail", &html, writeDetails)
-        section("acknowledged", "Acknowledged", &html, writeAcknowledged)
         section("closed", "Resolved and cleared", &html, writeClosed)
+        section("sources", "Where the figures come from", &html, writeSources)
         section("rules", "Parameters and rules", &html, writeRules)
         section("signoff", "Sign-off", &html, writeSignOff)
         html.raw("</main></body></html>\n")
@@ -88,9 +88,9 @@ struct HTMLReport {
         html.element("nav", [("aria-label", "Sections")]) { html in
             html.element("ul") { html in
                 for (id, title) in [
-                    ("sources", "Sources"), ("rollforward", "Roll-forward"), ("business", "Business bridges"),
-                    ("receiver", "Receiver bridges"), ("ageing", "Ageing"), ("flow", "Flow"), ("breaks", "Breaks"),
-                    ("details", "Details"), ("acknowledged", "Acknowledged"), ("closed", "Resolved"), ("rules", "Rules"),
+                    ("breaks", "Breaks"), ("details", "Details"), ("acknowledged", "Acknowledged"),
+                    ("rollforward", "Roll-forward"), ("business", "Business bridges"), ("receiver", "Receiver bridges"),
+                    ("ageing", "Ageing"), ("flow", "Flow"), ("closed", "Resolved"), ("sources", "Sources"), ("rules", "Rules"),
                     ("signoff", "Sign-off"),
                 ] {
                     html.element("li") { $0.element("a", [("href", "#\(id)")], title) }

@@ -37,15 +37,25 @@ struct VerdictText {
                 "The oldest dates from \(Wording.time(oldest)), \(Wording.age(report.asOf - oldest)) before this report.")
         }
         facts.append(whose(counting))
+        let later = counting.count { ($0.finding.since ?? report.asOf) >= report.period.to }
+        if later > 0 {
+            facts.append(
+                later == counting.count
+                    ? "None of it dates from the period: all of it came after its end."
+                    : "\(Wording.count(later, "of them dates", "of them date")) from after the period.")
+        }
         let acknowledged = counting.count { $0.state == .acknowledged }
         if acknowledged > 0 { facts.append("\(Wording.count(acknowledged, "break is", "breaks are")) known and acknowledged.") }
         return facts
     }
 
+    /// So many classes are named in the first sentence, the worst first.
+    private static let named = 8
+
     private func what(_ counting: [Break]) -> String {
         let byClass = BreakGroup.groups(counting, report).map { ($0.kind, $0.breaks.count) }
-        let named = byClass.prefix(4).map { "\($0.0.title.prefix(1).lowercased() + $0.0.title.dropFirst()) (\($0.1))" }
-        let others = byClass.dropFirst(4).map(\.1).reduce(0, +)
+        let named = byClass.prefix(Self.named).map { "\($0.0.title.prefix(1).lowercased() + $0.0.title.dropFirst()) (\($0.1))" }
+        let others = byClass.dropFirst(Self.named).map(\.1).reduce(0, +)
         return "What is wrong: " + named.joined(separator: "; ")
             + (others > 0 ? "; and \(Wording.count(others, "more", "more"))" : "") + "."
     }

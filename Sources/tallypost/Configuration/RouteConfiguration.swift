@@ -8,6 +8,8 @@ struct RouteConfiguration: Sendable {
     /// Whether it names secrets; `wire` has them only where they were read.
     var isSigned = false
     var sla: TimeSpan?
+    /// Whose findings of its tasks are; nil: as the rules about them say.
+    var owner: String?
     /// So long after a task was sent its receiver still knows its idempotency key; nil: for ever.
     var keyRetention: TimeSpan?
     /// By name; each a route of its own. When there are any, nothing is sent by this route itself.
@@ -17,7 +19,7 @@ struct RouteConfiguration: Sendable {
 
     static let keys = [
         "url", "secrets", "headers", "body", "format", "idempotencyKeyFormat", "timeoutSeconds", "maxAttempts", "retry",
-        "deadline",
+        "deadline", "owner",
         "keyRetention", "sla", "lease", "concurrency", "rate", "burst", "heartbeatSeconds", "maxWaitSeconds", "whenFailed",
         "batch",
         "subscribers", "tls",
@@ -58,6 +60,7 @@ struct RouteReader {
         readWire(fields, into: &route)
         readPolicy(fields, into: &route)
         if let sla = fields["sla"]?.duration() { route.sla = sla }
+        if let owner = fields["owner"]?.string("a name") { route.owner = owner }
         if let retention = fields["keyRetention"]?.duration() {
             if retention <= .zero {
                 fields["keyRetention"]?.report("must be longer than nothing; leave it out for a receiver that never forgets")

@@ -54,6 +54,7 @@ struct DemoBooks {
             {
               database: "sqlite:\(directory.path)/books.db",
               reconcile: { rules: "rules", reports: "reports", environment: "demo" },
+              retention: "never",
               routes: {
             \(routes)
               },

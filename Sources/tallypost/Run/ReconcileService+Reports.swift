@@ -16,13 +16,16 @@ extension ReconcileService {
         _ report: ReconciliationReport, into folder: String, by who: String, environment: [String: String]
     ) throws(ReportWriting) -> ReportRecord {
         let signer = try signer(environment)
-        let (former, revision) = try asked { () throws(StoreError) in
-            (
-                try store.reports(limit: 1).first,
-                try store.nextRevision(label: report.period.label, zone: report.period.zone)
-            )
+        let former = try asked { () throws(StoreError) in try store.reports(limit: 1).first }
+        var revision = try asked { () throws(StoreError) in
+            try store.nextRevision(label: report.period.label, zone: report.period.zone)
         }
-        let documents = ReportDocuments(report, environment: self.environment, revision: revision)
+        var documents = ReportDocuments(report, environment: self.environment, revision: revision)
+        // A database that was restored has forgotten reports that are in the folder: their revisions stay theirs.
+        while FileCheck.isThere(folder + "/" + documents.name.stem) {
+            revision += 1
+            documents = ReportDocuments(report, environment: self.environment, revision: revision)
+        }
         let directory = folder + "/" + documents.name.stem
         let manifest = try files(documents, after: former, into: directory, signer)
         var record = ReportRecord(

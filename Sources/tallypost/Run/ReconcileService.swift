@@ -33,7 +33,12 @@ final class ReconcileService {
         }
         run.staleAfter = settings.staleAfter
         run.statementTimeout = settings.statementTimeout
-        run.policies = configuration.routes.isEmpty ? nil : configuration.allRoutes.mapValues { TypePolicy(sla: $0.sla) }
+        if !configuration.routes.isEmpty {
+            run.policies = Dictionary(
+                uniqueKeysWithValues: configuration.allRoutes.map { type, route in
+                    (type, TypePolicy(sla: route.sla, owner: route.owner ?? rules.owner(of: type)))
+                })
+        }
         run.rules = rules.rules
         run.alerts = configuration.alerts.map(\.settings)
         run.database = database.redacted
@@ -43,11 +48,13 @@ final class ReconcileService {
         self.run = run
     }
 
-    /// Makes a run.
-    func reconcile(unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool) throws(StoreError) -> ReconcilerEnding
-    {
+    /// Makes a run; `whileHeld` sees the books before the next one can be made.
+    func reconcile(
+        unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool,
+        whileHeld: (ReconcilerRun) throws(StoreError) -> Void = { _ in }
+    ) throws(StoreError) -> ReconcilerEnding {
         try Reconciler(store: store, reader: reader, settings: run, clock: MonotonicClock.now).run(
-            unlessYoungerThan: youngest, progress: progress)
+            unlessYoungerThan: youngest, progress: progress, whileHeld: whileHeld)
     }
 
     /// A run's report of a period.

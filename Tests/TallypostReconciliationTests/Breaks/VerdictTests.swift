@@ -42,8 +42,8 @@ struct VerdictTests {
         line.live = Tally(count: 2, amount: 0)
         #expect(
             reason { $0.rollForward = [line] } == [
-                "Roll-forward of charge in EUR: residual -1 row, -500 minor units of EUR.",
-                "Roll-forward of charge in EUR: closing and live table differ by -2 rows, 0 minor units of EUR.",
+                "Roll-forward of charge in EUR: residual -1 row, EUR -5.00.",
+                "Roll-forward of charge in EUR: closing and live table differ by -2 rows, EUR 0.00.",
             ])
         var business = BusinessBridge(rule: "paid", type: "charge", currency: nil)
         business.expected = Tally(count: 1, amount: 0)
@@ -52,7 +52,7 @@ struct VerdictTests {
         receiver.theirs = Tally(count: 0, amount: 3)
         #expect(
             reason { $0.receiverBridges = [receiver] } == [
-                "Receiver bridge of stripe, file may.csv: residual 0 rows, -3 minor units of JPY."
+                "Receiver bridge of stripe, file may.csv: residual 0 rows, JPY -3."
             ])
         #expect(
             reason { $0.failedRules = [.init(name: "paid", reason: "it took longer than 30 s")] } == [
@@ -65,5 +65,28 @@ struct VerdictTests {
         #expect(
             reason { $0.findingsNotListed = [.failed: 7] } == ["7 more findings of class failed are counted, not listed."])
         #expect(reason { $0.further = ["The register was not read."] } == ["The register was not read."])
+    }
+}
+
+@Suite struct CorrectedLedgerTests {
+    private func file(
+        _ id: Int64, source: String = "stripe", rows: Int64 = 40, bad: Int64 = 4, from: Int64 = 100, to: Int64 = 200
+    ) -> ImportSummary {
+        ImportSummary(
+            id: id, source: source, file: "may.csv", sha256: "", rows: rows, quarantined: bad,
+            from: Timestamp(microseconds: from), to: Timestamp(microseconds: to), asOf: Timestamp(microseconds: 300),
+            madeAt: Timestamp(microseconds: 300), madeBy: "anna", bridges: "[]", summary: "{}")
+    }
+
+    @Test func `only a later, no smaller file of the same receiver over the same window corrects one with bad rows`() {
+        let first = file(1)
+        #expect(file(2, rows: 44, bad: 0).corrects(first))
+        #expect(file(2, rows: 50, bad: 0, from: 90, to: 210).corrects(first))
+        #expect(!first.corrects(first))
+        #expect(!first.corrects(file(2)))
+        #expect(!file(2, source: "mailer", rows: 44, bad: 0).corrects(first))
+        #expect(!file(2, rows: 4, bad: 0).corrects(first))
+        #expect(!file(2, rows: 44, bad: 0, from: 101).corrects(first))
+        #expect(!file(2, rows: 44, bad: 0, to: 199).corrects(first))
     }
 }

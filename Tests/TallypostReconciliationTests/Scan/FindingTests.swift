@@ -64,6 +64,13 @@ struct ScanFindingTests {
                 }) == [.stuckProcessing])
     }
 
+    @Test func `a deadline that passed as the run looked is left to the relay`() throws {
+        let rows = [20, 40].map { (seconds: Int64) in
+            TaskRow(seconds, at: moment(-9)) { $0.deadlineAt = moment(0) + .seconds(-seconds) }
+        }
+        #expect(try findings(rows).map(\.taskID) == [40])
+    }
+
     @Test func `past its deadline is critical with money and high without, and stale besides`() throws {
         let row = TaskRow(1, at: moment(-90)) { $0.deadlineAt = moment(-80) }
         let found = try findings([row])
@@ -125,7 +132,7 @@ struct ScanFindingTests {
         ])
         #expect(found.map(\.kind) == [.failed, .failed, .failed])
         #expect(found.map(\.taskID) == [1, 2, 3])
-        #expect(found[0].detail == "failed at 2026-11-21T11:52:00.000Z after 1 attempts: 500 from shop")
+        #expect(found[0].detail == "failed at 2026-11-21T11:52:00.000Z after 1 attempt: 500 from shop")
     }
 
     @Test func `a type without a route is unknown, unless there is no configuration at all`() throws {

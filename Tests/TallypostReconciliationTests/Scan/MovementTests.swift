@@ -110,10 +110,10 @@ struct ScanMovementTests {
     private static let edits: [Edit] = [
         Edit(
             was: "pending", edit: { $0.amount = 700 }, open: [euros: Tally(count: 0, amount: 200)],
-            residual: [euros: Tally(count: 0, amount: 200)], says: "amount_minor was 500, is 700"),
+            residual: [euros: Tally(count: 0, amount: 200)], says: "amount was EUR 5.00, is EUR 7.00"),
         Edit(
             was: "completed", edit: { $0.amount = 400 }, residual: [euros: Tally(count: 0, amount: -100)],
-            says: "amount_minor was 500, is 400"),
+            says: "amount was EUR 5.00, is EUR 4.00"),
         Edit(
             was: "pending", edit: { $0.currency = "USD" }, open: [euros: -one, dollars: one],
             residual: [euros: -one, dollars: one],
@@ -169,6 +169,36 @@ struct ScanMovementTests {
         #expect(effects == edit.residual)
         // Told once: the next run compares with the row as it is now.
         #expect(try world.run(asOf: moment(70)).movements == [:])
+    }
+
+    @Test func `a task that was called off shows who did it, or why a relay did`() throws {
+        func found(_ reason: String?, _ events: [Int64]?) throws -> [String] {
+            let run = try second(
+                [TaskRow(1, at: moment(-9))],
+                {
+                    $0.rows[1]?.end("cancelled", at: moment(9))
+                    $0.rows[1]?.lastError = reason
+                },
+                { $0.cancellations = events })
+            return run.result.findings.filter { $0.kind == .unexplainedChange }.map(\.detail)
+        }
+        #expect(try found(nil, [-5, 1, 7]).isEmpty)
+        #expect(try found("not run: another member of its group failed", []).isEmpty)
+        #expect(try found("task 7, whose delivery this is, was called off", []).isEmpty)
+        #expect(try found(nil, nil).isEmpty)
+        for (reason, events) in [(nil, []), (nil, [0, 2]), ("answered 503", [])] as [(String?, [Int64])] {
+            let told = "task 1: its status went from open to cancelled, and no event says who called it off"
+            #expect(try found(reason, events) == [told])
+        }
+    }
+
+    @Test func `an empty currency is none: the books lose no row for it`() throws {
+        let rows = [("", 1), (nil, 2)].map { (currency: String?, id: Int64) in
+            TaskRow(id, at: moment(-9)) { $0.currency = currency }
+        }
+        let run = try second(rows, { _ in })
+        #expect(run.result.live.map(\.key.currency) == [nil] && run.result.live.map(\.value.count) == [2])
+        #expect(run.result.found[.invalid] == 2)
     }
 
     @Test func `a key that an event says was changed is no finding`() throws {

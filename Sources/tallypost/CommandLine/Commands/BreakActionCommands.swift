@@ -1,5 +1,6 @@
 import TallypostCore
 import TallypostReconciliation
+import TallypostRelay
 
 /// `tallypost break ack`.
 struct BreakAcknowledgeCommand: Command {
@@ -35,6 +36,9 @@ struct BreakAcknowledgeCommand: Command {
         }
         guard let time = text.writtenTime else {
             throw .usage("--until: “\(text)” is no time", mend: "write 2026-12-01, or 2026-12-01T09:00:00Z")
+        }
+        guard time > MonotonicClock.timeOfDay() else {
+            throw .usage("--until: \(time.iso8601) is over already", mend: "name a time to come, or leave it out")
         }
         until = time
     }

@@ -8,6 +8,7 @@ struct ImportMapReader {
         "source", "format", "columns", "delimiter", "amountIn", "exponent", "decimalMark", "groupMark", "sign", "currency",
         "zone",
         "timeFormat", "outcomes", "types", "lag", "tolerance", "keyFormat", "reference", "batchOf",
+        "owner",
     ]
 
     private var zones = ZoneDirectory()
@@ -62,6 +63,7 @@ struct ImportMapReader {
             map.ignored = outcomes["ignore"].flatMap(words) ?? []
             if map.completed.isEmpty { fields["outcomes"]?.report("has no word for completed: no row would ever count") }
         }
+        if let owner = fields["owner"]?.string("a name") { map.owner = owner }
         if let types = fields["types"] { map.types = words(types) ?? [] }
         if let format = fields["keyFormat"]?.word(LedgerMap.KeyFormat.self) { map.keyFormat = format }
         if let reference = fields["reference"] { map.reference = reference.string("a member of the receiver's JSON answer") }

@@ -1,5 +1,6 @@
 import TallypostCore
 import TallypostReconciliation
+import TallypostRelay
 import TallypostReports
 
 /// `tallypost reconcile`.
@@ -18,8 +19,8 @@ struct ReconcileCommand: Command {
             OptionSpecification(
                 name: "--period", value: "PERIOD",
                 summary:
-                    "today (if nothing is said), yesterday, this-month, last-month, 2026-11, 2026-11-19, 2026-11-01..2026-11-16 (the end "
-                    + "is the first day after it)."),
+                    "today (if nothing is said), yesterday, this-month, last-month, 2026-11, 2026-11-19, 2026-11-01..2026-11-15 (both days "
+                    + "lie within)."),
             OptionSpecification(
                 name: "--zone", value: "ZONE", summary: "Where days begin, instead of reconcile.zone: Europe/London."),
             OptionSpecification(name: "--rules", value: "DIR", summary: "The folder of the rules, instead of reconcile.rules."),
@@ -88,9 +89,9 @@ struct ReconcileCommand: Command {
             try ReconcileService(
                 configuration, database, holder: "command \(UInt64.random(in: 0...UInt64.max))", madeBy: who)
         }
-        let run = try reconcile(service, context)
-        let period = try period(settings, now: run.asOf)
-        let report = try asking { () throws(StoreError) in try service.report(of: period, zone: settings.zone, after: run) }
+        // Before the work is done. What today is, the database's clock says in the end.
+        let asked = try period(settings, now: MonotonicClock.timeOfDay())
+        let report = try report(of: asked, settings, service, context)
         let revision = try write(report, service, settings, who, context)
         let documents = ReportDocuments(report, environment: service.environment, revision: revision ?? 0)
         if printsJSON { context.output.line(documents.json()) } else { context.output.write(documents.text()) }
@@ -140,17 +141,28 @@ struct ReconcileCommand: Command {
         return .good
     }
 
-    private func reconcile(_ service: ReconcileService, _ context: CommandContext) throws(CommandFailure) -> ReconcilerRun {
+    /// Makes the run and its report: before anybody makes the next run, or the books would be of that and the live table of this.
+    private func report(
+        of asked: Period, _ settings: ReconcileConfiguration, _ service: ReconcileService, _ context: CommandContext
+    ) throws(CommandFailure) -> ReconciliationReport {
+        var report: ReconciliationReport?
         var line = ProgressLine(context, "tasks read")
         defer { line.clear() }
         let ending = try asking { () throws(StoreError) in
-            try service.reconcile { rows in
-                line.show(rows)
-                return true
-            }
+            try service.reconcile(
+                progress: { rows in
+                    line.show(rows)
+                    return true
+                },
+                whileHeld: { run throws(StoreError) in
+                    let period = (try? period(settings, now: run.asOf)) ?? asked
+                    report = try service.report(of: period, zone: settings.zone, after: run)
+                })
         }
+        if let report { return report }
         switch ending {
-        case .done(let run): return run
+        case .done:
+            throw CommandFailure(.fault, "the run was made, its report was not", mend: "run it again: breaks stay what they are")
         case .busy, .notDue, .stopped:
             throw CommandFailure(
                 .unavailable, "another reconciliation of this database is under way",
