@@ -244,6 +244,51 @@ import TallypostCore
         }
     }
 
+    // MARK: Copies
+
+    /// A text within SQL.
+    func literal(_ text: String, operation: String) throws(StoreError) -> String {
+        guard let literal = unsafe PQescapeLiteral(handle, text, text.utf8.count) else { throw lost(operation) }
+        defer { unsafe PQfreemem(literal) }
+        return unsafe String(cString: literal)
+    }
+
+    /// The rows of a query in COPY's binary format, outside the pipeline. `each` gets one row's bytes and says whether to go on; after a no
+    /// the query is cancelled, and with it the transaction.
+    func copy(
+        _ query: String, operation: String, stop: OpaquePointer?, _ each: (UnsafeRawBufferPointer) -> Bool
+    ) throws(StoreError) {
+        guard unsafe PQexitPipelineMode(handle) == 1 else { throw lost(operation) }
+        defer { _ = unsafe PQenterPipelineMode(handle) }
+        guard let raw = unsafe PQexec(handle, "COPY (\(query)) TO STDOUT (FORMAT binary)") else { throw lost(operation) }
+        let begun = unsafe PostgresResult(raw)
+        guard begun.status == PGRES_COPY_OUT else { throw lost(operation, begun) }
+        // Before the first row: a signature of 11 bytes, flags, and the length of what else there may be.
+        var head = 19
+        var goesOn = true
+        while true {
+            var data: UnsafeMutablePointer<CChar>?
+            let length = unsafe PQgetCopyData(handle, &data, 0)
+            guard length > 0, let start = unsafe data else { break }
+            defer { unsafe PQfreemem(start) }
+            let line = unsafe UnsafeRawBufferPointer(start: start, count: Int(length)).dropFirst(head)
+            head = 0
+            // A count of −1 is the end.
+            guard goesOn, unsafe line.count > 2 else { continue }
+            goesOn = unsafe each(UnsafeRawBufferPointer(rebasing: line))
+            guard !goesOn else { continue }
+            var message: [CChar] = Array(repeating: 0, count: 256)
+            _ = unsafe PQcancel(stop, &message, Int32(message.count))
+        }
+        var failure: StoreError?
+        while let raw = unsafe PQgetResult(handle) {
+            let result = unsafe PostgresResult(raw)
+            if result.status != PGRES_COMMAND_OK { failure = lost(operation, result) }
+        }
+        if unsafe PQstatus(handle) == CONNECTION_BAD { throw lost(operation, isGone: true) }
+        if let failure, goesOn { throw failure }
+    }
+
     // MARK: Notifications
 
     /// Whether a notification has come; takes all that have.

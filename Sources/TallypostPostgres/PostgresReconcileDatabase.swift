@@ -114,6 +114,50 @@ package import TallypostCore
         return PostgresCursor(self, name: name, operation: statement.rawValue)
     }
 
+    /// COPY: the server reads on while we take its rows. It takes no parameters, so they stand in it as literals.
+    package func export(
+        _ statement: ReconcileStatement, _ parameters: [SQLValue], _ each: (any SQLRow) -> Bool
+    ) throws(StoreError) {
+        let name = statement.rawValue
+        guard isReading else { throw Self.misuse(name, "an export needs a snapshot") }
+        isInterrupted.store(false, ordering: .relaxed)
+        let query = try query(name, with: parameters)
+        do throws(StoreError) {
+            // COPY does not say what its columns are.
+            let columns = try link.run([.init(name: name, sql: "SELECT * FROM (\(query)) AS export LIMIT 0", binary: true)])[0]
+            let row = PostgresRow(isBinary: true)
+            row.stand(on: columns, 0)
+            var isWhole = true
+            try unsafe link.copy(query, operation: name, stop: cancel) { line in
+                isWhole = unsafe row.stand(onCopied: line)
+                return isWhole && each(row)
+            }
+            guard isWhole else { throw Self.misuse(name, "a row came that does not fit its columns") }
+        } catch {
+            throw named(error)
+        }
+    }
+
+    /// A named statement whose parameters are written into it.
+    private func query(_ name: String, with parameters: [SQLValue]) throws(StoreError) -> String {
+        guard let sql = StatementLibrary.statements[name] else { preconditionFailure("no statement is named \(name)") }
+        var parts = sql.split(separator: "$", omittingEmptySubsequences: false)[...]
+        var query = String(parts.removeFirst())
+        for part in parts {
+            let digits = part.prefix { $0.isWholeNumber }
+            guard let number = Int(digits), parameters.indices.contains(number - 1) else {
+                throw Self.misuse(name, "parameter $\(digits) has no value")
+            }
+            switch parameters[number - 1] {
+            case .text(let text): query += try link.literal(text, operation: name)
+            case .integer(let value): query += "(\(value))"
+            default: throw Self.misuse(name, "parameter $\(digits) is neither text nor number")
+            }
+            query += part.dropFirst(digits.count)
+        }
+        return query
+    }
+
     /// In text, so that every type there is comes as PostgreSQL prints it. Within a snapshot under a savepoint: a statement that fails takes
     /// nothing else with it.
     @discardableResult

@@ -6,8 +6,12 @@ import TallypostCore
     private var result: PostgresResult?
     private var row = 0
     private var types: [UInt32] = []
+    /// Where a copied row's cells stand, of which there are as many as columns; those that are NULL have no address.
+    private var copied: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>?
 
     init(isBinary: Bool) { self.isBinary = isBinary }
+
+    deinit { unsafe copied?.deallocate() }
 
     /// The results of one statement have the same columns.
     func stand(on result: PostgresResult, _ row: Int) {
@@ -18,9 +22,37 @@ import TallypostCore
 
     func stand(at row: Int) { self.row = row }
 
+    /// A row of COPY in binary: how many cells, then each one's length and bytes; −1 is NULL. False where it does not fit the columns of
+    /// the result that it stands on.
+    @unsafe func stand(onCopied line: UnsafeRawBufferPointer) -> Bool {
+        let cells: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>
+        if let known = unsafe copied {
+            unsafe cells = known
+        } else {
+            unsafe cells = .allocate(capacity: types.count)
+            unsafe copied = cells
+        }
+        guard line.count >= 2 else { return false }
+        guard unsafe Int(Int16(bigEndian: line.loadUnaligned(as: Int16.self))) == cells.count else { return false }
+        var position = 2
+        for column in 0..<cells.count {
+            guard position + 4 <= line.count else { return false }
+            let length = unsafe Int(Int32(bigEndian: line.loadUnaligned(fromByteOffset: position, as: Int32.self)))
+            position += 4
+            guard length >= 0 else {
+                unsafe cells[column] = UnsafeRawBufferPointer(start: nil, count: 0)
+                continue
+            }
+            guard position + length <= line.count, let start = line.baseAddress else { return false }
+            unsafe cells[column] = UnsafeRawBufferPointer(start: start + position, count: length)
+            position += length
+        }
+        return true
+    }
+
     var columnCount: Int { types.count }
     func name(_ column: Int) -> String { result?.columnName(column) ?? "" }
-    func isNull(_ column: Int) -> Bool { result?.isNull(row, column) ?? true }
+    func isNull(_ column: Int) -> Bool { unsafe cell(column) == nil }
 
     /// OIDs that PostgreSQL will never change (pg_type.dat).
     private enum OID {
@@ -41,6 +73,7 @@ import TallypostCore
     }
 
     @unsafe private func cell(_ column: Int) -> UnsafeRawBufferPointer? {
+        if let copied = unsafe copied { return unsafe copied[column].baseAddress == nil ? nil : copied[column] }
         guard let result, !result.isNull(row, column) else { return nil }
         return unsafe result.cell(row, column)
     }

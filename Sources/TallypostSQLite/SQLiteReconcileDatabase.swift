@@ -76,6 +76,14 @@ package final class SQLiteReconcileDatabase: ReconcileDatabase {
         return try run(prepared, parameters, each)
     }
 
+    /// SQLite's rows are handed over one by one whichever way they are asked for; this one looks at the clock now and then alone.
+    package func export(
+        _ statement: ReconcileStatement, _ parameters: [SQLValue], _ each: (any SQLRow) -> Bool
+    ) throws(StoreError) {
+        guard isReading else { throw Self.misuse(statement.rawValue, "an export needs a snapshot") }
+        try run(statement, parameters, each)
+    }
+
     /// The statement itself, which SQLite runs as far as rows are asked for.
     package func cursor(_ statement: ReconcileStatement, _ parameters: [SQLValue]) throws(StoreError) -> any SQLCursor {
         guard isReading else { throw Self.misuse(statement.rawValue, "a cursor needs a snapshot") }

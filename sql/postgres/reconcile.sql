@@ -261,20 +261,21 @@ SELECT id, class, state, since, task_id FROM tallypost_findings WHERE rule = $1
 SELECT chunk, data FROM tallypost_ledger_matches WHERE source = $1 ORDER BY chunk
 
 -- name: ledger_tasks
--- Our side, by id: of the types of a JSON list, or all but our own notices when it is empty.
+-- Our side, as it lies in the table: of the types of a JSON list, or all but our own notices when it is empty. The list's first type goes
+-- before the rest: it is mostly the only one, and one comparison.
 SELECT id, type, idempotency_key, subject, amount_minor, currency, status, finished_at, group_key
-FROM pending_tasks WHERE (json_array_length($1::json) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT json_array_elements_text($1::json))) ORDER BY id
+FROM pending_tasks WHERE (type = ($1::json ->> 0) OR json_array_length($1::json) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT json_array_elements_text($1::json)))
 
 -- name: ledger_tasks_results
 -- The same, with what the receiver answered.
 SELECT id, type, idempotency_key, subject, amount_minor, currency, status, finished_at, group_key, result
-FROM pending_tasks WHERE (json_array_length($1::json) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT json_array_elements_text($1::json))) ORDER BY id
+FROM pending_tasks WHERE (type = ($1::json ->> 0) OR json_array_length($1::json) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT json_array_elements_text($1::json)))
 
 -- name: ledger_ours
 -- Completed tasks of a window by currency: how many, and their amounts in billions and the rest, since a sum may need more than 64 bits.
 SELECT coalesce(currency, ''), count(*), (sum(amount_minor / 1000000000))::bigint, (sum(amount_minor % 1000000000))::bigint
 FROM pending_tasks
-WHERE (json_array_length($1::json) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT json_array_elements_text($1::json))) AND status = 'completed' AND finished_at >= $2::timestamptz AND finished_at < $3::timestamptz
+WHERE (type = ($1::json ->> 0) OR json_array_length($1::json) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT json_array_elements_text($1::json))) AND status = 'completed' AND finished_at >= $2::timestamptz AND finished_at < $3::timestamptz
 GROUP BY coalesce(currency, '')
 
 -- name: ledger_lock

@@ -265,21 +265,22 @@ SELECT id, class, state, since, task_id FROM tallypost_findings WHERE rule = ?1
 SELECT chunk, data FROM tallypost_ledger_matches WHERE source = ?1 ORDER BY chunk
 
 -- name: ledger_tasks
--- Our side, by id: of the types of a JSON list, or all but our own notices when it is empty.
+-- Our side, as it lies in the table: of the types of a JSON list, or all but our own notices when it is empty. The list's first type goes
+-- before the rest: it is mostly the only one, and one comparison.
 SELECT id, type, idempotency_key, subject, amount_minor, currency, status, finished_at, group_key
-FROM pending_tasks WHERE (json_array_length(?1) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT value FROM json_each(?1))) ORDER BY id
+FROM pending_tasks WHERE (type = json_extract(?1, '$[0]') OR json_array_length(?1) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT value FROM json_each(?1)))
 
 -- name: ledger_tasks_results
 -- The same, with what the receiver answered.
 SELECT id, type, idempotency_key, subject, amount_minor, currency, status, finished_at, group_key, result
-FROM pending_tasks WHERE (json_array_length(?1) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT value FROM json_each(?1))) ORDER BY id
+FROM pending_tasks WHERE (type = json_extract(?1, '$[0]') OR json_array_length(?1) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT value FROM json_each(?1)))
 
 -- name: ledger_ours
 -- Completed tasks of a window: currency, how many, and their amounts in billions and the rest. A row for each, where PostgreSQL adds up:
 -- SQLite would sort them all in memory to group them.
 SELECT coalesce(currency, ''), 1, amount_minor / 1000000000, amount_minor % 1000000000
 FROM pending_tasks
-WHERE (json_array_length(?1) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT value FROM json_each(?1))) AND status = 'completed' AND finished_at >= ?2 AND finished_at < ?3
+WHERE (type = json_extract(?1, '$[0]') OR json_array_length(?1) = 0 AND type NOT LIKE 'tallypost.%' OR type IN (SELECT value FROM json_each(?1))) AND status = 'completed' AND finished_at >= ?2 AND finished_at < ?3
 
 -- name: ledger_lock
 -- Imports are committed one after the other: SQLite has one writer.

@@ -26,6 +26,10 @@ package protocol ReconcileDatabase: AnyObject {
     /// run on the same connection between two rows.
     func cursor(_ statement: ReconcileStatement, _ parameters: [SQLValue]) throws(StoreError) -> any SQLCursor
 
+    /// Reads a named query once from its beginning to its end, in the engine's fastest way; nothing else may run on the connection meanwhile.
+    /// Only while reading. `each` says whether to go on; after a no the snapshot may be of no more use.
+    func export(_ statement: ReconcileStatement, _ parameters: [SQLValue], _ each: (any SQLRow) -> Bool) throws(StoreError)
+
     /// Runs one statement of somebody else's (a rule). `operation` names it in errors.
     @discardableResult
     func run(
@@ -46,6 +50,15 @@ extension ReconcileDatabase {
     @discardableResult
     package func run(_ statement: ReconcileStatement, _ parameters: [SQLValue] = []) throws(StoreError) -> Int {
         try run(statement, parameters) { _ in true }
+    }
+
+    /// By a cursor, where nothing is faster.
+    package func export(
+        _ statement: ReconcileStatement, _ parameters: [SQLValue], _ each: (any SQLRow) -> Bool
+    ) throws(StoreError) {
+        let cursor = try cursor(statement, parameters)
+        defer { cursor.close() }
+        while let row = try cursor.next(), each(row) {}
     }
 }
 

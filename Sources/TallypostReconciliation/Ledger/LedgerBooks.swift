@@ -155,7 +155,7 @@ struct LedgerBooks {
             do throws(LedgerError) { for spill in entry.matches { try spill.load(partition, into: &pairs) } } catch {
                 throw StoreError(kind: .unwritable, code: "", operation: "ledger_match_put", message: error.message)
             }
-            pairs.sort { $0.id < $1.id }
+            LedgerMatches.groupByChunk(&pairs)
             var start = 0
             while start < pairs.count {
                 let chunk = LedgerMatches.chunk(of: pairs[start].id)

@@ -11,7 +11,7 @@ struct LedgerFile {
     private static let bufferLength = 4 << 20
 
     /// - Parameter progress: bytes read so far; says whether to go on.
-    func read(into intake: LedgerIntake, progress: (Int64) -> Bool) throws(LedgerError) -> LedgerFileTotals {
+    func read(into intake: inout LedgerIntake, progress: (Int64) -> Bool) throws(LedgerError) -> LedgerFileTotals {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw fault("cannot be opened") }
         defer { close(descriptor) }
@@ -26,7 +26,7 @@ struct LedgerFile {
             total += Int64(count)
             guard progress(total) else { throw LedgerError(.interrupted, "broken off while \(path) was read") }
             let end = held + count
-            let done = try reader.take(buffer.span, end, isLast: count == 0, intake)
+            let done = try reader.take(buffer.span, end, isLast: count == 0, &intake)
             if count == 0 { break }
             held = end - done
             unsafe buffer.withUnsafeMutableBytes { bytes in
@@ -77,7 +77,7 @@ private struct RowReader {
     }
 
     /// Takes all whole rows; says how many bytes that were.
-    mutating func take(_ bytes: Span<UInt8>, _ end: Int, isLast: Bool, _ intake: LedgerIntake) throws(LedgerError) -> Int {
+    mutating func take(_ bytes: Span<UInt8>, _ end: Int, isLast: Bool, _ intake: inout LedgerIntake) throws(LedgerError) -> Int {
         var position = 0
         if map.format == .csv, csv == nil {
             guard let next = try readHeading(bytes, end, isLast) else { return 0 }
@@ -116,9 +116,12 @@ private struct RowReader {
 
     /// Line ends within quotes count too.
     private func lines(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int64 {
-        var count: Int64 = 0
-        for index in start..<end where bytes[index] == UInt8(ascii: "\n") { count += 1 }
-        return count
+        let row = bytes.extracting(start..<end)
+        return unsafe row.withUnsafeBufferPointer { row in
+            var count: Int64 = 0
+            for index in 0..<row.count where unsafe row[index] == UInt8(ascii: "\n") { count += 1 }
+            return count
+        }
     }
 
     private mutating func readHeading(_ bytes: Span<UInt8>, _ end: Int, _ isLast: Bool) throws(LedgerError) -> Int? {

@@ -83,9 +83,8 @@ package final class LedgerImport: Sendable {
         let sides = try readBoth(database, history, crew)
         try check(sides.totals, books)
         let window = try self.window(sides.totals)
-        let ours = try LedgerError.asking { () throws(StoreError) in try books.completed(in: window) }
         let context = context(window, history, types: sides.ours.types, asOf: asOf)
-        let joined = try join(sides, context, crew)
+        let joined = try join(sides, context, crew) { () throws(StoreError) in try books.completed(in: window) }
         guard joined.result.newItemCount <= LedgerResult.mostItems else {
             throw LedgerError(
                 .data,
@@ -96,7 +95,7 @@ package final class LedgerImport: Sendable {
         }
         var verdict = LedgerVerdict(
             map: request.map, file: request.name, totals: sides.totals, window: window, asOf: asOf, tasks: sides.ours.count,
-            result: joined.result, ours: ours, history: history)
+            result: joined.result, ours: joined.ours, history: history)
         database.endReading()
         if !request.isDryRun {
             let entry = LedgerBooks.Entry(
@@ -149,8 +148,8 @@ package final class LedgerImport: Sendable {
 
     private func readTheirs(_ items: [UInt64: Int64]) throws(LedgerError) -> TheirSide {
         let spill = try SpillWriter(in: request.directory)
-        let intake = LedgerIntake(request.map, spill: spill, seed: seed, items: items)
-        let totals = try LedgerFile(path: request.path, map: request.map).read(into: intake) { bytes in
+        var intake = LedgerIntake(request.map, spill: spill, seed: seed, items: items)
+        let totals = try LedgerFile(path: request.path, map: request.map).read(into: &intake) { bytes in
             self.advance { $0.bytes = bytes }
             return true
         }
@@ -225,7 +224,7 @@ package final class LedgerImport: Sendable {
         // What earlier imports called in transit is due by now, when this one reaches further.
         let end = min(asOf.microseconds, windows.map(\.to).max() ?? window.to)
         return LedgerContext(
-            map: request.map, file: request.name, types: types, window: window,
+            map: request.map, hasAmounts: request.map.hasAmounts, file: request.name, types: types, window: window,
             covered: LedgerWindow.union(windows, edge: edge), transitFrom: end - lag,
             knownTasks: Set(history.known.filter { $0.state != .cleared }.compactMap(\.task)),
             resolvedItems: Set(history.known.filter { $0.state == .resolved }.map(\.id)))
@@ -236,20 +235,29 @@ package final class LedgerImport: Sendable {
     private struct Joined: Sendable {
         var result: LedgerResult
         var matches: [Pairs]
+        /// Ours in the window, as the database adds them up.
+        var ours: [String: Tally]
     }
 
-    private func join(_ sides: Sides, _ context: LedgerContext, _ crew: LedgerCrew) throws(LedgerError) -> Joined {
+    /// - Parameter sum: adds up our side; while one thread waits for the database the other joins.
+    private func join(
+        _ sides: Sides, _ context: LedgerContext, _ crew: LedgerCrew, sum: @escaping () throws(StoreError) -> [String: Tally]
+    ) throws(LedgerError) -> Joined {
         let rounds = LedgerRound.all(request.map)
         advance { $0.partitions = rounds.count * SpillWriter.partitions }
         let results = [Slot<Part>(), Slot<Part>()]
         var (ours, theirs) = ([sides.ours.spill], sides.theirs)
-        var joined = Joined(result: LedgerResult(), matches: [])
+        var joined = Joined(result: LedgerResult(), matches: [], ours: [:])
+        var summed: Result<[String: Tally], LedgerError>?
         for (index, round) in rounds.enumerated() {
             let next = index + 1 < rounds.count ? rounds[index + 1] : nil
             let turn = Turn(round: round, next: next, ours: ours, theirs: theirs, context: context)
             crew(
                 { results[0].fill { () throws(LedgerError) in try self.work(turn) } },
-                { results[1].fill { () throws(LedgerError) in try self.work(turn) } })
+                {
+                    if summed == nil { summed = Result { () throws(LedgerError) in try LedgerError.asking(sum) } }
+                    results[1].fill { () throws(LedgerError) in try self.work(turn) }
+                })
             (ours, theirs) = ([], [])
             for slot in results {
                 let part = try slot.get()
@@ -261,6 +269,7 @@ package final class LedgerImport: Sendable {
                 }
             }
         }
+        joined.ours = try summed?.get() ?? [:]
         return joined
     }
 
@@ -289,7 +298,7 @@ package final class LedgerImport: Sendable {
     }
 
     private func work(_ turn: Turn) throws(LedgerError) -> Part {
-        let join = try LedgerJoin(turn.context, directory: request.directory, seed: seed)
+        var join = try LedgerJoin(turn.context, directory: request.directory, seed: seed)
         try join.begin(turn.round, next: turn.next)
         while true {
             let partition = turn.partition.add(1, ordering: .relaxed).oldValue

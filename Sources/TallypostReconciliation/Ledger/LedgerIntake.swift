@@ -54,8 +54,12 @@ package struct LedgerFileTotals: Sendable {
 }
 
 /// Makes records of rows, adds them up and puts them into their partitions. One for each file.
-final class LedgerIntake {
+///
+/// A value that is never copied: what every row touches is not asked for exclusive access each time.
+struct LedgerIntake: ~Copyable {
     private let map: LedgerMap
+    // What the map says, asked for every row.
+    private let hasAmounts, hasStatus, hasCurrency, hasKey: Bool
     private let spill: SpillWriter
     private let seed: UInt64
     private let style: LedgerAmount.Style
@@ -82,6 +86,10 @@ final class LedgerIntake {
         self.spill = spill
         self.seed = seed
         self.items = items
+        hasAmounts = map.hasAmounts
+        hasStatus = map.columns[.status] != nil
+        hasCurrency = map.columns[.currency] != nil
+        hasKey = map.columns[.idempotencyKey] != nil
         style = LedgerAmount.Style(map)
         clock = LedgerClock(map.timeFormat, zone: map.zone)
         firstRound = LedgerRound.all(map)[0]
@@ -102,7 +110,7 @@ final class LedgerIntake {
     }
 
     /// What is wrong with a row, for the quarantine; nil: it was taken.
-    func take(_ bytes: Span<UInt8>, _ fields: LedgerFields, line: Int64) throws(LedgerError) -> String? {
+    mutating func take(_ bytes: Span<UInt8>, _ fields: LedgerFields, line: Int64) throws(LedgerError) -> String? {
         var record = LedgerRecord()
         record.isInFile = true
         record.number = line
@@ -127,12 +135,12 @@ final class LedgerIntake {
         return nil
     }
 
-    func reject(_ line: Int64, _ reason: String, _ bytes: Span<UInt8>, _ start: Int, _ end: Int) {
+    mutating func reject(_ line: Int64, _ reason: String, _ bytes: Span<UInt8>, _ start: Int, _ end: Int) {
         totals.quarantine.add(line, reason, bytes, start, end)
     }
 
     /// The sums, once all is read.
-    func finish() -> LedgerFileTotals {
+    mutating func finish() -> LedgerFileTotals {
         sums[lastSum.currency, default: .zero] += lastSum.tally
         var totals = totals
         for (currency, tally) in sums where !tally.isZero { totals.completed[currency.text ?? ""] = tally }
@@ -143,7 +151,7 @@ final class LedgerIntake {
         return totals
     }
 
-    private func count(_ record: LedgerRecord) {
+    private mutating func count(_ record: LedgerRecord) {
         totals.rows += 1
         first = min(first, record.time)
         last = max(last, record.time)
@@ -164,7 +172,7 @@ final class LedgerIntake {
     private static let ignoredState: UInt8 = 255
 
     private func readOutcome(_ bytes: Span<UInt8>, _ fields: LedgerFields, _ record: inout LedgerRecord) -> String? {
-        guard map.columns[.status] != nil else { return nil }
+        guard hasStatus else { return nil }
         guard let range = fields.range(.status, in: bytes) else { return "it has no status" }
         if Self.isAny(of: completed, bytes, range) { return nil }
         if Self.isAny(of: failed, bytes, range) {
@@ -177,7 +185,7 @@ final class LedgerIntake {
         return nil
     }
 
-    private func readTime(_ bytes: Span<UInt8>, _ fields: LedgerFields, _ record: inout LedgerRecord) -> String? {
+    private mutating func readTime(_ bytes: Span<UInt8>, _ fields: LedgerFields, _ record: inout LedgerRecord) -> String? {
         guard let range = fields.range(.at, in: bytes) else { return "it has no time" }
         switch clock.read(bytes, range.start, range.end) {
         case .time(let time): record.time = time
@@ -187,10 +195,10 @@ final class LedgerIntake {
         return nil
     }
 
-    private func readMoney(_ bytes: Span<UInt8>, _ fields: LedgerFields, _ record: inout LedgerRecord) -> String? {
-        guard map.hasAmounts else { return nil }
+    private mutating func readMoney(_ bytes: Span<UInt8>, _ fields: LedgerFields, _ record: inout LedgerRecord) -> String? {
+        guard hasAmounts else { return nil }
         guard let range = fields.range(.amount, in: bytes) else { return "it has no amount" }
-        if map.columns[.currency] != nil {
+        if hasCurrency {
             guard let place = fields.range(.currency, in: bytes) else { return "it has no currency" }
             guard let code = CurrencyCode.iso(bytes, place.start, place.end) else {
                 return "“\(Self.text(bytes, place))” is no currency of three letters"
@@ -223,7 +231,7 @@ final class LedgerIntake {
         return nil
     }
 
-    private func digits(of currency: CurrencyCode) -> Int {
+    private mutating func digits(of currency: CurrencyCode) -> Int {
         if let known = digitsKnown[currency] { return known }
         let digits = map.digits(of: currency.text ?? "")
         digitsKnown[currency] = digits
@@ -253,7 +261,7 @@ final class LedgerIntake {
         record.setLength(of: .reference, texts.2.count)
         record.setLength(of: .group, texts.3.count)
         if texts.0.isEmpty, texts.1.isEmpty, texts.3.isEmpty, map.reference == nil || texts.2.isEmpty {
-            return map.columns[.idempotencyKey] != nil ? "it has no idempotency key" : "it has nothing that joins it with a task"
+            return hasKey ? "it has no idempotency key" : "it has nothing that joins it with a task"
         }
         return nil
     }

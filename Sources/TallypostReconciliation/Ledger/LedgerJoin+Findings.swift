@@ -26,29 +26,27 @@ extension LedgerJoin {
         return row.hasAmount ? "\(context.money(row.amount, row.currency)) at \(time)" : "it at \(time)"
     }
 
-    private func tell(
+    private mutating func tell(
         _ kind: FindingClass, _ severity: Severity, of ours: LedgerRecord, key: String? = nil, amount: Int64?,
         currency: CurrencyCode,
         since: Int64, _ detail: String
     ) {
-        let held = bytes
+        let (subject, idempotencyKey) = (text(ours, .subject, bytes.span), text(ours, .key, bytes.span))
         result.add(
             Finding(
                 kind: kind, severity: severity, rule: context.map.rule, owner: context.map.owner, type: type(ours),
-                key: key ?? "\(ours.number)", subject: text(ours, .subject, held.span),
-                idempotencyKey: text(ours, .key, held.span),
-                taskID: ours.number, amountMinor: amount, currency: currency.text, since: Timestamp(microseconds: since),
-                detail: detail))
+                key: key ?? "\(ours.number)", subject: subject, idempotencyKey: idempotencyKey, taskID: ours.number,
+                amountMinor: amount, currency: currency.text, since: Timestamp(microseconds: since), detail: detail))
     }
 
-    func tellOursOnly(_ ours: LedgerRecord) {
+    mutating func tellOursOnly(_ ours: LedgerRecord) {
         let time = Timestamp(microseconds: ours.time).iso8601
         tell(
             .weSayDoneTheyDont, .critical, of: ours, amount: ours.hasAmount ? ours.amount : nil, currency: ours.currency,
             since: ours.time, "task \(ours.number) was completed at \(time), and no ledger of \(context.map.source) has it")
     }
 
-    func tellTheyFailed(_ ours: LedgerRecord, _ failed: Int64) {
+    mutating func tellTheyFailed(_ ours: LedgerRecord, _ failed: Int64) {
         tell(
             .outcomeMismatch, .critical, of: ours, amount: ours.hasAmount ? ours.amount : nil, currency: ours.currency,
             since: failed,
@@ -56,14 +54,14 @@ extension LedgerJoin {
                 + Timestamp(microseconds: failed).iso8601)
     }
 
-    func tellCurrency(_ ours: LedgerRecord, _ row: LedgerRecord) {
+    mutating func tellCurrency(_ ours: LedgerRecord, _ row: LedgerRecord) {
         let mine = ours.hasAmount ? context.money(ours.amount, ours.currency) : "no amount"
         tell(
             .currencyMismatch, .critical, of: ours, amount: row.amount, currency: row.currency, since: row.time,
             "task \(ours.number) has \(mine), and \(context.map.source) has \(said(row)) (\(place(row)))")
     }
 
-    func tellAmount(_ ours: LedgerRecord, _ row: LedgerRecord, _ difference: Int64) {
+    mutating func tellAmount(_ ours: LedgerRecord, _ row: LedgerRecord, _ difference: Int64) {
         tell(
             .amountMismatch, .critical, of: ours, amount: difference, currency: row.currency, since: row.time,
             "task \(ours.number) has \(context.money(ours.amount, ours.currency)), and \(context.map.source) has \(said(row)) (\(place(row)))"
@@ -71,7 +69,7 @@ extension LedgerJoin {
     }
 
     /// Theirs is done, and the task is not completed: it is open, or ended otherwise. The row stays theirs alone until it is.
-    func tellNotDone(_ ours: LedgerRecord, _ row: LedgerRecord, _ rowBytes: Span<UInt8>) {
+    mutating func tellNotDone(_ ours: LedgerRecord, _ row: LedgerRecord, _ rowBytes: Span<UInt8>) {
         if row.isInFile { bridge(row.currency) { $0.theirsOnly += Tally(one: row.amount) } }
         keep(row, rowBytes)
         let state = TaskState(rawValue: ours.state) ?? .unknown
@@ -85,7 +83,7 @@ extension LedgerJoin {
     }
 
     /// A further row for what the ledger has already.
-    func addRepeat(_ row: LedgerRecord, _ rowBytes: Span<UInt8>, of ours: LedgerRecord?, isSameRow: Bool) {
+    mutating func addRepeat(_ row: LedgerRecord, _ rowBytes: Span<UInt8>, of ours: LedgerRecord?, isSameRow: Bool) {
         if row.isInFile { bridge(row.currency) { $0.repeats += Tally(one: row.amount) } }
         let external = text(row, .reference, rowBytes)
         if isSameRow, external != nil {
@@ -102,12 +100,13 @@ extension LedgerJoin {
                 .doneTwice, .critical, of: ours, key: key, amount: row.hasAmount ? row.amount : nil, currency: row.currency,
                 since: row.time, detail)
         } else {
-            result.add(finding(.doneTwice, key: key, row, rowBytes, detail))
+            let found = finding(.doneTwice, key: key, row, rowBytes, detail)
+            result.add(found)
         }
     }
 
     /// Theirs that no round could match.
-    func finishTheirs(_ row: LedgerRecord, _ rowBytes: Span<UInt8>) {
+    mutating func finishTheirs(_ row: LedgerRecord, _ rowBytes: Span<UInt8>) {
         guard row.state == LedgerOutcome.completed.rawValue else {
             result.failedAlone += 1
             return
@@ -135,12 +134,12 @@ extension LedgerJoin {
             since: Timestamp(microseconds: row.time), detail: detail)
     }
 
-    private func keep(_ row: LedgerRecord, _ rowBytes: Span<UInt8>) {
+    private mutating func keep(_ row: LedgerRecord, _ rowBytes: Span<UInt8>) {
         guard row.item == 0 else { return }
-        result.add(
-            LedgerItem(
-                externalID: text(row, .reference, rowBytes), idempotencyKey: text(row, .key, rowBytes),
-                subject: text(row, .subject, rowBytes), amount: row.hasAmount ? row.amount : nil, currency: row.currency.text,
-                batch: text(row, .group, rowBytes), at: Timestamp(microseconds: row.time)))
+        let item = LedgerItem(
+            externalID: text(row, .reference, rowBytes), idempotencyKey: text(row, .key, rowBytes),
+            subject: text(row, .subject, rowBytes), amount: row.hasAmount ? row.amount : nil, currency: row.currency.text,
+            batch: text(row, .group, rowBytes), at: Timestamp(microseconds: row.time))
+        result.add(item)
     }
 }

@@ -13,7 +13,7 @@ extension LedgerJoin {
         let currency: CurrencyCode
     }
 
-    func joinGroups(_ partition: Int, _ theirs: [Spill]) throws(LedgerError) {
+    mutating func joinGroups(_ partition: Int, _ theirs: [Spill]) throws(LedgerError) {
         var rowBytes: [UInt8] = []
         for spill in theirs { try spill.load(partition, into: &rowBytes) }
         var rows: [LedgerRecord] = []
@@ -43,12 +43,11 @@ extension LedgerJoin {
             groups[GroupKey(name: name, currency: row.currency), default: Group()].theirs.append(index)
         }
         guard !groups.isEmpty else { return [] }
-        let held = bytes
         for index in entries.indices {
             let ours = record(index)
             let range = ours.range(of: round.ours)
             guard ours.state == TaskState.completed.rawValue, !range.isEmpty, ours.hasAmount else { continue }
-            let name = round.hash(held.span, range, ours, seed: 1, withMoney: true)
+            let name = round.hash(bytes.span, range, ours, seed: 1, withMoney: true)
             let key = GroupKey(name: name, currency: ours.currency)
             if groups[key] != nil { groups[key]?.ours.append(index) }
         }
@@ -69,7 +68,7 @@ extension LedgerJoin {
         return difference.magnitude <= UInt128(context.map.tolerance[currency.text ?? ""] ?? 0)
     }
 
-    private func settle(_ ours: [Int], _ theirs: [LedgerRecord], hashes: UInt64) throws(LedgerError) {
+    private mutating func settle(_ ours: [Int], _ theirs: [LedgerRecord], hashes: UInt64) throws(LedgerError) {
         guard let currency = theirs.first?.currency else { return }
         let isKnown = ours.allSatisfy { entries[$0].consumed != 0 }
         var (mine, inWindow) = (Tally.zero, Tally.zero)

@@ -3,7 +3,8 @@ import TallypostCore
 /// Joins partitions, one after the other; each thread has its own.
 ///
 /// Ours are held in a table, theirs stream by. Every row of either side is used once and ends in exactly one line of the bridge.
-final class LedgerJoin {
+/// A value that is never copied: what twenty million rows touch is not asked for exclusive access each time.
+struct LedgerJoin: ~Copyable {
     let context: LedgerContext
     private let directory: String
     private let seed: UInt64
@@ -52,7 +53,7 @@ final class LedgerJoin {
     }
 
     /// Begins a round; what it leaves over is kept for `next`.
-    func begin(_ round: LedgerRound, next: LedgerRound?) throws(LedgerError) {
+    mutating func begin(_ round: LedgerRound, next: LedgerRound?) throws(LedgerError) {
         self.round = round
         nextRound = next
         nextOurs = next == nil ? nil : try SpillWriter(in: directory)
@@ -60,30 +61,30 @@ final class LedgerJoin {
     }
 
     /// What the round left over; nil after the last.
-    func finishRound() throws(LedgerError) -> (ours: Spill, theirs: Spill)? {
-        defer { (nextOurs, nextTheirs) = (nil, nil) }
-        guard let nextOurs, let nextTheirs else { return nil }
-        return (try nextOurs.finish(), try nextTheirs.finish())
+    mutating func finishRound() throws(LedgerError) -> (ours: Spill, theirs: Spill)? {
+        guard let ours = nextOurs.take(), let theirs = nextTheirs.take() else { return nil }
+        return (try ours.finish(), try theirs.finish())
     }
 
     /// Joins one partition of all the files of both sides.
-    func join(_ partition: Int, ours: [Spill], theirs: [Spill], depth: Int = 0) throws(LedgerError) {
+    mutating func join(_ partition: Int, ours: [Spill], theirs: [Spill], depth: Int = 0) throws(LedgerError) {
         let length = ours.reduce(0) { $0 + $1.length(partition) }
         if length > Self.mostBytes, depth < 3 { return try split(partition, ours, theirs, depth) }
         try load(partition, ours)
         if round.isGrouped { return try joinGroups(partition, theirs) }
         alone.removeAll(keepingCapacity: true)
         for spill in theirs {
-            try spill.forEach(partition) { record, bytes throws(LedgerError) in try self.take(record, bytes) }
+            try spill.forEach(partition) { record, bytes throws(LedgerError) in try take(record, bytes) }
         }
         for index in entries.indices { try finish(index) }
     }
 
     /// A partition that is too large: its rows once more over 64, by another hash.
-    private func split(_ partition: Int, _ ours: [Spill], _ theirs: [Spill], _ depth: Int) throws(LedgerError) {
+    private mutating func split(_ partition: Int, _ ours: [Spill], _ theirs: [Spill], _ depth: Int) throws(LedgerError) {
         let seed = self.seed &+ UInt64(depth + 1) &* 0x9E37_79B9_7F4A_7C15
         let round = round
-        let withMoney = context.map.hasAmounts
+        let withMoney = context.hasAmounts
+        let directory = directory
         func again(_ spills: [Spill], _ text: LedgerRecord.Text) throws(LedgerError) -> Spill {
             let writer = try SpillWriter(in: directory)
             for spill in spills {
@@ -102,7 +103,7 @@ final class LedgerJoin {
 
     // MARK: The table
 
-    private func load(_ partition: Int, _ ours: [Spill]) throws(LedgerError) {
+    private mutating func load(_ partition: Int, _ ours: [Spill]) throws(LedgerError) {
         bytes.removeAll(keepingCapacity: true)
         entries.removeAll(keepingCapacity: true)
         // Once for all partitions, which are about as large: growing by doubling would hold far more.
@@ -115,15 +116,14 @@ final class LedgerJoin {
         slots.removeAll(keepingCapacity: true)
         slots.append(contentsOf: repeatElement(0, count: size))
         if entries.capacity < count { entries.reserveCapacity(count + count / 8) }
-        let held = bytes
-        let span = held.span
+        let (end, mask) = (bytes.count, size - 1)
         var position = 0
-        while position < span.count {
-            let record = unsafe LedgerRecord(span.bytes, at: position)
+        while position < end {
+            let record = unsafe LedgerRecord(bytes.span.bytes, at: position)
             if record.length(of: round.ours) > 0 {
-                let hash = tableHash(record, span, record.range(of: round.ours))
-                var slot = Int(truncatingIfNeeded: hash) & (size - 1)
-                while slots[slot] != 0 { slot = (slot + 1) & (size - 1) }
+                let hash = tableHash(record, bytes.span, record.range(of: round.ours))
+                var slot = Int(truncatingIfNeeded: hash) & mask
+                while slots[slot] != 0 { slot = (slot + 1) & mask }
                 slots[slot] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(entries.count + 1)
             }
             entries.append(Entry(offset: position, consumed: record.hash))
@@ -132,12 +132,11 @@ final class LedgerJoin {
     }
 
     private func tableHash(_ record: LedgerRecord, _ bytes: Span<UInt8>, _ range: Range<Int>) -> UInt64 {
-        round.hash(bytes, range, record, seed: ~seed, withMoney: context.map.hasAmounts)
+        round.hash(bytes, range, record, seed: ~seed, withMoney: context.hasAmounts)
     }
 
     func record(_ index: Int) -> LedgerRecord {
-        let held = bytes
-        return unsafe LedgerRecord(held.span.bytes, at: entries[index].offset)
+        unsafe LedgerRecord(bytes.span.bytes, at: entries[index].offset)
     }
 
     /// The one of ours that a row belongs to; nil: none has its key. The one that this very row was matched with goes first, then what is
@@ -165,16 +164,15 @@ final class LedgerJoin {
     private func isEqual(_ ours: LedgerRecord, _ row: LedgerRecord, _ rowBytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
         let mine = ours.range(of: round.ours)
         guard mine.count == range.count else { return false }
-        let held = bytes
-        let span = held.span
+        let span = bytes.span
         for index in 0..<range.count where span[mine.lowerBound + index] != rowBytes[range.lowerBound + index] { return false }
-        guard round == .subject, context.map.hasAmounts else { return true }
+        guard round == .subject, context.hasAmounts else { return true }
         return ours.amount == row.amount && ours.currency == row.currency
     }
 
     // MARK: Theirs
 
-    private func take(_ row: LedgerRecord, _ rowBytes: Span<UInt8>) throws(LedgerError) {
+    private mutating func take(_ row: LedgerRecord, _ rowBytes: Span<UInt8>) throws(LedgerError) {
         let range = row.range(of: round.theirs)
         guard !range.isEmpty else { return try leaveOver(row, rowBytes) }
         let hash = tableHash(row, rowBytes, range)
@@ -195,14 +193,14 @@ final class LedgerJoin {
         }
     }
 
-    func leaveOver(_ row: LedgerRecord, _ rowBytes: Span<UInt8>) throws(LedgerError) {
+    mutating func leaveOver(_ row: LedgerRecord, _ rowBytes: Span<UInt8>) throws(LedgerError) {
         guard let nextTheirs, let nextRound else { return finishTheirs(row, rowBytes) }
         let hash = nextRound.hash(
-            rowBytes, row.range(of: nextRound.theirs), row, seed: seed, withMoney: context.map.hasAmounts)
+            rowBytes, row.range(of: nextRound.theirs), row, seed: seed, withMoney: context.hasAmounts)
         try unsafe nextTheirs.append(row, of: rowBytes.bytes, hash: hash)
     }
 
-    private func consume(_ index: Int, _ row: LedgerRecord, _ rowBytes: Span<UInt8>) throws(LedgerError) {
+    private mutating func consume(_ index: Int, _ row: LedgerRecord, _ rowBytes: Span<UInt8>) throws(LedgerError) {
         let ours = record(index)
         if row.state == LedgerOutcome.failed.rawValue {
             entries[index].failed = row.time
@@ -232,8 +230,8 @@ final class LedgerJoin {
     }
 
     /// Money of a completed task and of its row.
-    private func compare(_ ours: LedgerRecord, _ row: LedgerRecord, _ index: Int) {
-        guard context.map.hasAmounts else {
+    private mutating func compare(_ ours: LedgerRecord, _ row: LedgerRecord, _ index: Int) {
+        guard context.hasAmounts else {
             entries[index].isPaired = row.isInFile
             return
         }
@@ -256,7 +254,7 @@ final class LedgerJoin {
     // MARK: Ours
 
     /// What became of one of ours, once all of theirs went by.
-    func finish(_ index: Int) throws(LedgerError) {
+    mutating func finish(_ index: Int) throws(LedgerError) {
         let entry = entries[index]
         let ours = record(index)
         let isDone = ours.state == TaskState.completed.rawValue
@@ -268,47 +266,50 @@ final class LedgerJoin {
         if entry.failed != .min, entry.consumed == 0 {
             if isDone {
                 tellTheyFailed(ours, entry.failed)
-                if context.window.contains(ours.time) { bridge(series(ours)) { $0.oursOnly += tally(ours) } }
+                let tally = tally(ours)
+                if context.window.contains(ours.time) { bridge(series(ours)) { $0.oursOnly += tally } }
             }
             return
         }
         if let nextOurs, let nextRound {
-            let held = bytes
             let hash = nextRound.hash(
-                held.span, ours.range(of: nextRound.ours), ours, seed: seed, withMoney: context.map.hasAmounts)
-            return try unsafe nextOurs.append(ours, of: held.span.bytes, hash: hash)
+                bytes.span, ours.range(of: nextRound.ours), ours, seed: seed, withMoney: context.hasAmounts)
+            return try unsafe nextOurs.append(ours, of: bytes.span.bytes, hash: hash)
         }
         guard isDone else { return }
         // Matched by an earlier import, and its row is not in this file.
         if entry.consumed != 0 { return finishMatched(ours, entry) }
         if context.window.contains(ours.time) {
-            let isMissing = context.shouldHave(ours.time)
-            bridge(series(ours)) { if isMissing { $0.oursOnly += tally(ours) } else { $0.inTransit += tally(ours) } }
+            let (isMissing, tally) = (context.shouldHave(ours.time), tally(ours))
+            bridge(series(ours)) { if isMissing { $0.oursOnly += tally } else { $0.inTransit += tally } }
         }
         if context.shouldHave(ours.time) { tellOursOnly(ours) }
     }
 
-    private func finishMatched(_ ours: LedgerRecord, _ entry: Entry) {
+    private mutating func finishMatched(_ ours: LedgerRecord, _ entry: Entry) {
         if !context.knownTasks.isEmpty, context.knownTasks.contains(ours.number) { result.matchedKnown.insert(ours.number) }
         let isInWindow = context.window.contains(ours.time)
+        let tally = tally(ours)
         if entry.isPaired {
-            if !isInWindow { bridge(series(ours)) { $0.otherPeriods += tally(ours) } }
+            if !isInWindow { bridge(series(ours)) { $0.otherPeriods += tally } }
         } else if isInWindow {
-            bridge(series(ours)) { if entry.isMismatched { $0.oursOnly += tally(ours) } else { $0.otherPeriods -= tally(ours) } }
+            bridge(series(ours)) { if entry.isMismatched { $0.oursOnly += tally } else { $0.otherPeriods -= tally } }
         }
     }
 
     // MARK: The bridge
 
     func tally(_ ours: LedgerRecord) -> Tally {
-        Tally(one: context.map.hasAmounts && ours.hasAmount ? ours.amount : 0)
+        Tally(one: context.hasAmounts && ours.hasAmount ? ours.amount : 0)
     }
 
-    func series(_ ours: LedgerRecord) -> CurrencyCode { context.map.hasAmounts ? ours.currency : .none }
+    func series(_ ours: LedgerRecord) -> CurrencyCode { context.hasAmounts ? ours.currency : .none }
 
-    func bridge(_ currency: CurrencyCode, _ change: (inout ReceiverBridge) -> Void) {
-        change(
-            &result.bridges[
-                currency, default: ReceiverBridge(source: context.map.source, file: context.file, currency: currency.text)])
+    mutating func bridge(_ currency: CurrencyCode, _ change: (inout ReceiverBridge) -> Void) {
+        var bridge =
+            result.bridges[currency]
+            ?? ReceiverBridge(source: context.map.source, file: context.file, currency: currency.text)
+        change(&bridge)
+        result.bridges[currency] = bridge
     }
 }

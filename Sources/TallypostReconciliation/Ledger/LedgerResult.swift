@@ -102,6 +102,8 @@ struct LedgerResult: Sendable {
 /// What a join must know beside the rows.
 struct LedgerContext: Sendable {
     let map: LedgerMap
+    /// Whether money is compared: asked for every row.
+    let hasAmounts: Bool
     /// The file's name, for people.
     let file: String
     /// Types of our tasks; a record has an index into them.

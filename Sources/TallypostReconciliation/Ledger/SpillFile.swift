@@ -9,18 +9,27 @@ import Glibc
 
     private let file: SpillFile
     private let slab: UnsafeMutableRawPointer
-    private var filled = [Int](repeating: 0, count: partitions)
+    // Behind fixed addresses: an array of a class is asked for exclusive access each time, and every row comes here.
+    private let filled: UnsafeMutablePointer<Int>
+    private let records: UnsafeMutablePointer<Int>
     private var blocks = [[SpillBlock]](repeating: [], count: partitions)
-    private var records = [Int](repeating: 0, count: partitions)
     private var end: Int64 = 0
 
     /// - Parameter directory: where temporary files are kept.
     init(in directory: String) throws(LedgerError) {
         file = try SpillFile(in: directory)
         unsafe slab = UnsafeMutableRawPointer.allocate(byteCount: Self.partitions * Self.blockLength, alignment: 64)
+        unsafe filled = UnsafeMutablePointer.allocate(capacity: Self.partitions)
+        unsafe filled.initialize(repeating: 0, count: Self.partitions)
+        unsafe records = UnsafeMutablePointer.allocate(capacity: Self.partitions)
+        unsafe records.initialize(repeating: 0, count: Self.partitions)
     }
 
-    deinit { unsafe slab.deallocate() }
+    deinit {
+        unsafe slab.deallocate()
+        unsafe filled.deallocate()
+        unsafe records.deallocate()
+    }
 
     /// Adds a record whose texts stand in `bytes`, in the order of ``LedgerRecord/Text``.
     func append(_ record: LedgerRecord, texts: (Range<Int>, Range<Int>, Range<Int>, Range<Int>), of bytes: RawSpan, hash: UInt64)
@@ -28,7 +37,7 @@ import Glibc
     {
         let partition = Int(hash >> 58)
         let length = record.length
-        if filled[partition] + length > Self.blockLength { try flush(partition) }
+        if unsafe filled[partition] + length > Self.blockLength { try flush(partition) }
         unsafe bytes.withUnsafeBytes { bytes in
             var target = unsafe slab + partition * Self.blockLength + filled[partition]
             let head = record.head
@@ -39,8 +48,8 @@ import Glibc
             unsafe Self.copy(bytes, texts.2, &target)
             unsafe Self.copy(bytes, texts.3, &target)
         }
-        filled[partition] += length
-        records[partition] += 1
+        unsafe filled[partition] += length
+        unsafe records[partition] += 1
     }
 
     /// Adds a record as it was read, with its head as it is now.
@@ -61,18 +70,19 @@ import Glibc
     }
 
     private func flush(_ partition: Int) throws(LedgerError) {
-        let length = filled[partition]
+        let length = unsafe filled[partition]
         guard length > 0 else { return }
         try unsafe file.write(UnsafeRawBufferPointer(start: slab + partition * Self.blockLength, count: length), at: end)
         blocks[partition].append(SpillBlock(offset: end, length: length))
         end += Int64(length)
-        filled[partition] = 0
+        unsafe filled[partition] = 0
     }
 
     /// Writes what is held, and gives what can be read.
     func finish() throws(LedgerError) -> Spill {
         for partition in 0..<Self.partitions { try flush(partition) }
-        return Spill(file: file, blocks: blocks, records: records)
+        let counts = (0..<Self.partitions).map { unsafe records[$0] }
+        return Spill(file: file, blocks: blocks, records: counts)
     }
 }
 
@@ -151,8 +161,8 @@ final class SpillFile: Sendable {
         }
     }
 
-    func write(words: [UInt64], at offset: Int64) throws(LedgerError) {
-        let result = unsafe words.withUnsafeBytes { bytes in
+    func write(_ bytes: [UInt8], at offset: Int64) throws(LedgerError) {
+        let result = unsafe bytes.withUnsafeBytes { bytes in
             Result { () throws(LedgerError) in try unsafe write(bytes, at: offset) }
         }
         try result.get()

@@ -2,17 +2,10 @@ import TallypostCore
 import TallypostReconciliation
 
 extension Configuration {
-    /// The folder of rules: what is not absolute lies beside the configuration file.
-    func rulesFolder(file: String?) -> String? {
-        guard let folder = reconcile?.rules else { return nil }
-        guard !folder.hasPrefix("/"), let file, let slash = file.lastIndex(of: "/") else { return folder }
-        return "\(file[..<slash])/\(folder)"
-    }
-
     /// The rules that hold tasks before dispatch; none without a folder of rules. A broken rule refuses all: what should have been held
-    /// must not go because of a slip of the pen.
-    func holdRules(file: String?, dialect: SQLDialect) throws(ConfigurationError) -> [HoldRule] {
-        guard let folder = rulesFolder(file: file) else { return [] }
+    /// must not go because of a slip of the pen. A folder that is not there yet holds nothing; each reconciliation says that it is missing.
+    func holdRules(dialect: SQLDialect) throws(ConfigurationError) -> [HoldRule] {
+        guard let folder = reconcile?.rules, FileCheck.isThere(folder) else { return [] }
         do throws(RuleProblems) {
             return try RuleBook(load: folder).rules.compactMap { $0.holdRule(dialect: dialect) }
         } catch {

@@ -43,7 +43,7 @@ struct RelayService {
         let engine = Engine(database)
         let pollOnly = configuration.wakeUp == .poll
         let guarding = DispatchGuard(log: log)
-        guarding.apply(try configuration.holdRules(file: sources.file, dialect: database.dialect))
+        guarding.apply(try configuration.holdRules(dialect: database.dialect))
         let memory = DispatchGuard.memory(of: database, environment: sources.environment)
         let store = StoreThread { guarding.guarding(engine.makeStore(pollOnly: pollOnly), memory: memory) }
         let pulse = ConsolePulse(configuration)
@@ -109,7 +109,7 @@ struct RelayService {
                 ])
             }
             let rules = try configuration.database.map { database throws(ConfigurationError) in
-                try configuration.holdRules(file: sources.file, dialect: database.dialect)
+                try configuration.holdRules(dialect: database.dialect)
             }
             try Self.apply(configuration, to: courier, file: sources.file)
             guarding.apply(rules ?? [])
