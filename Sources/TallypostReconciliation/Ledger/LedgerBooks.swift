@@ -228,15 +228,8 @@ enum JSONText {
 
     /// A string. NUL, which no database's text holds, is replaced.
     static func string(_ text: String) -> String {
-        var bytes: [UInt8] = [UInt8(ascii: "\"")]
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-            case 0: bytes += Array("\u{FFFD}".utf8)
-            case 1..<0x20: bytes += Array("\\u00".utf8) + Array(Digest.hex([byte]).utf8)
-            default: bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes + [UInt8(ascii: "\"")], as: UTF8.self)
+        ResultText.quoted(
+            text.utf8.contains(0)
+                ? String(text.unicodeScalars.map { $0.value == 0 ? "\u{FFFD}" : Character($0) }) : text)
     }
 }

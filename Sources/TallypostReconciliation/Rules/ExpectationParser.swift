@@ -87,7 +87,7 @@ struct ExpectationParser {
             return (nil, type)
         }
         guard let status = TaskStatus(rawValue: word), statuses.contains(word) else {
-            let near = SlipOfPen.nearest(to: word, among: statuses).map { "did you mean \($0)?" }
+            let near = NearestName.of( word, among: statuses).map { "did you mean \($0)?" }
             throw Failure(
                 what: "expect: “\(word)” is no status that tasks can be expected in",
                 mend: near ?? "one of: \(statuses.joined(separator: ", "))")
@@ -129,7 +129,7 @@ struct ExpectationParser {
         while let token = tokens.popFirst() {
             let word = token.text.lowercased()
             guard token.kind == .word, Self.clauses.contains(word) else {
-                let near = SlipOfPen.nearest(to: word, among: Self.clauses + ["where"])
+                let near = NearestName.of( word, among: Self.clauses + ["where"])
                 throw Failure(
                     what: "expect: “\(token.text)” is not understood here",
                     mend: near.map { "did you mean \($0)?" } ?? "where, amount, currency and at may follow, in this order")
@@ -190,28 +190,5 @@ struct ExpectationParser {
             guard [.word, .quotedName, .string].contains(value.kind) else { return false }
         }
         return true
-    }
-}
-
-/// What somebody may have meant by a word that nobody knows.
-enum SlipOfPen {
-    static func nearest(to word: String, among names: [String]) -> String? {
-        let best = names.map { (name: $0, distance: edits(Array(word.lowercased().utf8), Array($0.utf8))) }.min {
-            $0.distance < $1.distance
-        }
-        guard let best, best.distance <= max(2, word.count / 3), best.distance < best.name.utf8.count else { return nil }
-        return best.name
-    }
-
-    /// Levenshtein's distance.
-    private static func edits(_ a: [UInt8], _ b: [UInt8]) -> Int {
-        guard a.count <= 64, b.count <= 64 else { return .max }
-        var last = Array(0...b.count)
-        for (i, x) in a.enumerated() {
-            var row = [i + 1]
-            for (j, y) in b.enumerated() { row.append(min(last[j + 1] + 1, row[j] + 1, last[j] + (x == y ? 0 : 1))) }
-            last = row
-        }
-        return last[b.count]
     }
 }

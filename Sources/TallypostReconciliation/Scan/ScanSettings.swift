@@ -36,8 +36,6 @@ package struct ScanSettings: Sendable {
     package var purges: [Purge] = []
     /// Tasks that somebody called off since the last run, ascending; nil: not known, and then no cancellation is doubted.
     package var cancellations: [Int64]?
-    /// Tasks whose subject or idempotency key an event says was changed: that is no finding.
-    package var keyExceptions: Set<Int64> = []
     /// How many findings of a class are listed; the rest is only counted.
     package var maxListed = 100_000
 

@@ -72,7 +72,7 @@ extension TableScan {
                 unexplain(&walk, row.series, row.tally, isOpen: isOpen)
             }
         }
-        if old.hash != row.hash, !settings.keyExceptions.contains(row.id) {
+        if old.hash != row.hash {
             walk.unexplained.append("subject or idempotency_key was changed")
         }
         if old.created != row.created {

@@ -1,3 +1,5 @@
+import TallypostCore
+
 /// A command's arguments, taken apart as GNU's long options are: `--name value`, `--name=value`, options and other
 /// arguments in any order, nothing an option after `--`.
 struct ParsedArguments: Sendable, Equatable {

@@ -1,3 +1,4 @@
+import TallypostCore
 import Testing
 
 @testable import tallypost

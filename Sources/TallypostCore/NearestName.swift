@@ -1,7 +1,7 @@
 /// Finds what somebody may have meant.
-enum NearestName {
+package enum NearestName {
     /// The candidate with the fewest edits to `word`, when that is few enough to be a slip; nil otherwise.
-    static func of(_ word: String, among candidates: some Sequence<String>) -> String? {
+    package static func of(_ word: String, among candidates: some Sequence<String>) -> String? {
         var best: (name: String, distance: Int)?
         for candidate in candidates.sorted() {
             let distance = edits(Array(word.lowercased()), Array(candidate.lowercased()))
