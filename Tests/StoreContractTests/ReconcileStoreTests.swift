@@ -24,12 +24,12 @@ private typealias Finding = TallypostReconciliation.Finding
     }
 
     private static func record(
-        _ holder: String, run: Int64, breaks: [StoredBreak] = [], movements: MovementBook = [:], alerts: [TaskDraft] = []
+        _ holder: String, run: Int64, breaks: [StoredBreak] = [], movements: MovementBook = [:]
     ) -> RunRecord {
         RunRecord(
             holder: holder, run: run, asOf: noon + .minutes(run), lastEvent: run, madeBy: "relay", status: .breaks,
             counts: [.high: 2],
-            breaks: breaks, movements: movements, alerts: alerts)
+            breaks: breaks, movements: movements)
     }
 
     private func withStore(
@@ -66,13 +66,14 @@ private typealias Finding = TallypostReconciliation.Finding
             _ = try store.acquire(holder: "a", for: .hours(1))
             let key = MovementKey(recorded: Self.noon, effective: nil, series: Self.charge, kind: .created)
             let draft = TaskDraft(type: "alert", idempotencyKey: "alert-1")
-            #expect(try store.commit(Self.record("a", run: 1, movements: [key: Tally(one: 5)], alerts: [draft])))
+            let first = Self.record("a", run: 1, movements: [key: Tally(one: 5)])
+            #expect(try store.commit(first) { () throws(StoreError) in _ = try store.writing.insert(draft) })
             #expect(try store.state() == ReconcilerState(lastRun: 1, asOf: Self.noon + .minutes(1), lastEvent: 1))
             for (holder, run) in [("a", 1), ("b", 2), ("a", 3)] as [(String, Int64)] {
                 let late = Self.record(
-                    holder, run: run, breaks: [Self.stored(Self.finding("x"))], movements: [key: Tally(one: 7)],
-                    alerts: [TaskDraft(type: "alert")])
-                #expect(try !store.commit(late))
+                    holder, run: run, breaks: [Self.stored(Self.finding("x"))], movements: [key: Tally(one: 7)])
+                #expect(
+                    try !store.commit(late) { () throws(StoreError) in _ = try store.writing.insert(TaskDraft(type: "alert")) })
             }
             #expect(try store.movements(in: Self.noon..<Self.noon + .hours(1)) == [key: Tally(one: 5)])
             #expect(try store.liveBreaks().isEmpty)

@@ -87,7 +87,7 @@ struct ExpectationParser {
             return (nil, type)
         }
         guard let status = TaskStatus(rawValue: word), statuses.contains(word) else {
-            let near = NearestName.of( word, among: statuses).map { "did you mean \($0)?" }
+            let near = NearestName.of(word, among: statuses).map { "did you mean \($0)?" }
             throw Failure(
                 what: "expect: “\(word)” is no status that tasks can be expected in",
                 mend: near ?? "one of: \(statuses.joined(separator: ", "))")
@@ -129,7 +129,7 @@ struct ExpectationParser {
         while let token = tokens.popFirst() {
             let word = token.text.lowercased()
             guard token.kind == .word, Self.clauses.contains(word) else {
-                let near = NearestName.of( word, among: Self.clauses + ["where"])
+                let near = NearestName.of(word, among: Self.clauses + ["where"])
                 throw Failure(
                     what: "expect: “\(token.text)” is not understood here",
                     mend: near.map { "did you mean \($0)?" } ?? "where, amount, currency and at may follow, in this order")

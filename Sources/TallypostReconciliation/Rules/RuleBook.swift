@@ -59,7 +59,7 @@ package struct RuleBook: Sendable {
     package func rule(_ name: String) -> Rule? { rules.first { $0.name == name } }
 
     /// The name that somebody may have meant.
-    package func nearest(to name: String) -> String? { NearestName.of( name, among: rules.map(\.name)) }
+    package func nearest(to name: String) -> String? { NearestName.of(name, among: rules.map(\.name)) }
 
     /// A file's text; what is no UTF-8 is refused, because its hash would be of something else than what is read.
     static func read(_ path: String) throws(RuleProblems) -> String {

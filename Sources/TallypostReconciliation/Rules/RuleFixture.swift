@@ -146,7 +146,7 @@ package struct RuleFixture: Sendable, Equatable {
         let tokens = (try? words(text)) ?? []
         let classes = FindingClass.allCases.map(\.rawValue)
         guard let word = tokens.first, let kind = FindingClass(rawValue: word) else {
-            let near = NearestName.of( tokens.first ?? "", among: classes + ["nothing", "failure"])
+            let near = NearestName.of(tokens.first ?? "", among: classes + ["nothing", "failure"])
             return (
                 "“\(tokens.first ?? "")” is no class of findings",
                 near.map { "did you mean \($0)?" } ?? "for example: missing o_1 4200 EUR"

@@ -80,7 +80,7 @@ struct RuleParser {
     /// The key that indented lines go on, if it is one that may be long.
     private mutating func take(_ key: String, _ value: String, line: Int) -> String? {
         guard Self.keys.contains(key) else {
-            let near = NearestName.of( key, among: Self.keys).map { "did you mean \($0)?" }
+            let near = NearestName.of(key, among: Self.keys).map { "did you mean \($0)?" }
             report(
                 "the header has no key “\(key)”",
                 near ?? "known are \(Self.keys.joined(separator: ", ")); a comment begins with a capital letter", line: line)
@@ -134,7 +134,7 @@ struct RuleParser {
             } else {
                 report(
                     "“\(word)” is no severity",
-                    NearestName.of( word, among: words).map { "did you mean \($0)?" }
+                    NearestName.of(word, among: words).map { "did you mean \($0)?" }
                         ?? "one of: \(words.joined(separator: ", "))",
                     line: line)
             }

@@ -22,14 +22,11 @@ package struct RunRecord: Sendable {
     package var breaks: [StoredBreak]
     /// What is added to the books.
     package var movements: MovementBook
-    /// Tasks that tell of it.
-    package var alerts: [TaskDraft]
 
     /// Memberwise.
     package init(
         holder: String, run: Int64, asOf: Timestamp, lastEvent: Int64, madeBy: String, status: ReportStatus,
-        counts: [Severity: Int] = [:], summary: String = "{}", breaks: [StoredBreak] = [], movements: MovementBook = [:],
-        alerts: [TaskDraft] = []
+        counts: [Severity: Int] = [:], summary: String = "{}", breaks: [StoredBreak] = [], movements: MovementBook = [:]
     ) {
         self.holder = holder
         self.run = run
@@ -41,7 +38,6 @@ package struct RunRecord: Sendable {
         self.summary = summary
         self.breaks = breaks
         self.movements = movements
-        self.alerts = alerts
     }
 }
 
@@ -86,7 +82,6 @@ extension ReconcileStore {
                     .integer(record.run), .time(record.asOf), .text(record.madeBy), .text(record.status.rawValue), count(.low),
                     count(.medium), count(.high), count(.critical), .text(record.summary),
                 ])
-            for draft in record.alerts { _ = try writing.insert(draft) }
             try further()
             return true
         }
