@@ -71,7 +71,8 @@ let package = Package(
         .testTarget(
             name: "StoreContractTests",
             dependencies: [
-                "TallypostCore", "TallypostReconciliation", "StoreContract", "SQLiteFixture", "PostgresFixture", "Simulator",
+                "TallypostCore", "TallypostRelay", "TallypostReconciliation", "StoreContract", "SQLiteFixture", "PostgresFixture",
+                "Simulator",
             ],
             swiftSettings: strict),
         .testTarget(

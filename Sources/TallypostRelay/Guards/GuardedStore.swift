@@ -171,8 +171,9 @@ public final class GuardedStore: TaskStore {
     /// What was decided is written in any case.
     public func exchange(_ outcomes: [Outcome], _ request: ClaimRequest) throws(StoreError) -> (Settlement, ClaimBatch) {
         try watching { () throws(StoreError) in
-            hasWritten = true
             try lookIfDue()
+            // After the look, which may have raised the mark for what was written before: what is written now is not in it.
+            hasWritten = hasWritten || !outcomes.isEmpty
             try putBackOwed()
             guard hold == nil else { return (try inner.settle(outcomes), nothing) }
             let (settlement, batch) = try inner.exchange(outcomes, request)
