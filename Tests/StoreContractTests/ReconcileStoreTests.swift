@@ -240,7 +240,7 @@ private typealias Finding = TallypostReconciliation.Finding
             #expect(read.first { $0.entry.finding.kind == .unexplainedChange } == effect)
             let one = try #require(read.firstIndex { $0.entry.finding.id == all[0].entry.finding.id })
             var expected = all[0]
-            expected.entry.finding.detail = expected.entry.finding.detail.replacing("\u{0}", with: "")
+            expected.entry.finding.detail = expected.entry.finding.detail.replacing("\u{0}", with: "\u{FFFD}")
             #expect(read[one] == expected)
             #expect(try store.breaks(ids: [all[4].entry.finding.id, "F-none"]).map(\.entry.state) == [.cleared])
 

@@ -67,7 +67,7 @@ struct LedgerBooks {
     func completed(in window: LedgerWindow) throws(StoreError) -> [String: Tally] {
         var sums: [String: Tally] = [:]
         let parameters: [SQLValue] = [
-            .text(JSONText.list(map.types)), .time(Timestamp(microseconds: window.from)),
+            .json(map.types.map { .text($0) }), .time(Timestamp(microseconds: window.from)),
             .time(Timestamp(microseconds: window.to)),
         ]
         // SQLite gives a row for each task: neighbours mostly have one currency.
@@ -133,7 +133,7 @@ struct LedgerBooks {
 
     private func writeItems(_ entry: Entry, _ number: Int64) throws(StoreError) {
         for ids in parts(entry.result.settledItems.sorted()) {
-            try database.run(.ledgerItemsRemove, [.text("[" + ids.map(String.init).joined(separator: ",") + "]")])
+            try database.run(.ledgerItemsRemove, [.json(ids.map { .number($0) })])
         }
         for items in parts(entry.result.newItems) {
             let rows = items.map { item in
@@ -144,7 +144,7 @@ struct LedgerBooks {
                 ])
             }
             try database.run(
-                .ledgerItemsAdd, [.text(map.source), .integer(number), .text("[" + rows.joined(separator: ",") + "]")])
+                .ledgerItemsAdd, [.text(map.source), .integer(number), .json(rows)])
         }
     }
 
@@ -191,45 +191,15 @@ struct LedgerBooks {
                 }
                 try database.run(
                     .ledgerFindingsPut,
-                    [.text(map.rule), .time(entry.asOf), .text("[" + rows.joined(separator: ",") + "]")])
+                    [.text(map.rule), .time(entry.asOf), .json(rows)])
             }
         }
         for part in parts(entry.cleared) {
-            try database.run(.ledgerFindingsClear, [.text(JSONText.list(part)), .time(entry.asOf)])
+            try database.run(.ledgerFindingsClear, [.json(part.map { .text($0) }), .time(entry.asOf)])
         }
     }
 
     private func parts<Element>(_ all: [Element]) -> [[Element]] {
         stride(from: 0, to: all.count, by: Self.rowsAtOnce).map { Array(all[$0..<min(all.count, $0 + Self.rowsAtOnce)]) }
-    }
-}
-
-/// JSON as parameters of statements want it, and as the imports' rows keep it.
-enum JSONText {
-    /// A member's value.
-    enum Value {
-        case text(String?)
-        case number(Int64?)
-        case raw(String)
-    }
-
-    static func object(_ members: [(String, Value)]) -> String {
-        let texts = members.map { name, value in
-            switch value {
-            case .text(let text): "\"\(name)\":\(text.map(string) ?? "null")"
-            case .number(let number): "\"\(name)\":\(number.map { String($0) } ?? "null")"
-            case .raw(let json): "\"\(name)\":\(json)"
-            }
-        }
-        return "{" + texts.joined(separator: ",") + "}"
-    }
-
-    static func list(_ texts: [String]) -> String { "[" + texts.map(string).joined(separator: ",") + "]" }
-
-    /// A string. NUL, which no database's text holds, is replaced.
-    static func string(_ text: String) -> String {
-        ResultText.quoted(
-            text.utf8.contains(0)
-                ? String(text.unicodeScalars.map { $0.value == 0 ? "\u{FFFD}" : Character($0) }) : text)
     }
 }

@@ -29,7 +29,7 @@ struct LedgerExport {
         var failure: LedgerError?
         let statement: ReconcileStatement = map.reference == nil ? .ledgerTasks : .ledgerTasksResults
         try LedgerError.asking { () throws(StoreError) in
-            try database.export(statement, [.text(JSONText.list(map.types))]) { row in
+            try database.export(statement, [.json(map.types.map { .text($0) })]) { row in
                 do throws(LedgerError) {
                     var record = LedgerRecord()
                     reader.read(row, into: &record)

@@ -126,7 +126,7 @@ package struct LedgerVerdict: Sendable {
         [
             .text(source), .text(file), .text(totals.sha256), .integer(totals.rows), .integer(totals.quarantine.count),
             .time(Timestamp(microseconds: window.from)), .time(Timestamp(microseconds: window.to)), .time(asOf), .text(who),
-            .text("[" + bridges.map(json).joined(separator: ",") + "]"), .text(summary),
+            .json(bridges.map(json)), .json(summary),
         ]
     }
 
@@ -140,21 +140,15 @@ package struct LedgerVerdict: Sendable {
         ]
     }
 
-    private func json(_ bridge: ReceiverBridge) -> String {
-        var members: [(String, JSONText.Value)] = [
-            ("source", .text(bridge.source)), ("file", .text(bridge.file)), ("currency", .text(bridge.currency)),
-        ]
-        for line in Self.lines(bridge) {
-            members.append(
-                (
-                    line.name,
-                    .raw(JSONText.object([("count", .number(line.tally.count)), ("amountMinor", .text("\(line.tally.amount)"))]))
-                ))
-        }
-        return JSONText.object(members)
+    private func json(_ bridge: ReceiverBridge) -> JSONText {
+        .object(
+            [("source", .text(bridge.source)), ("file", .text(bridge.file)), ("currency", .text(bridge.currency))]
+                + Self.lines(bridge).map { line in
+                    (line.name, .object([("count", .number(line.tally.count)), ("amountMinor", .text("\(line.tally.amount)"))]))
+                })
     }
 
-    private var summary: String {
+    private var summary: JSONText {
         let sums = totals.completed.sorted { $0.key < $1.key }.map { currency, tally in
             JSONText.object([
                 ("currency", .text(currency)), ("count", .number(tally.count)), ("amountMinor", .text("\(tally.amount)")),
@@ -166,13 +160,12 @@ package struct LedgerVerdict: Sendable {
         let aside = totals.quarantine.rows.prefix(100).map { row in
             JSONText.object([("line", .number(row.line)), ("reason", .text(row.reason))])
         }
-        func list(_ objects: [String]) -> JSONText.Value { .raw("[" + objects.joined(separator: ",") + "]") }
         return JSONText.object([
             ("status", .text(status.rawValue)), ("rows", .number(totals.rows)), ("ignored", .number(totals.ignored)),
             ("failed", .number(totals.failed)), ("bytes", .number(totals.bytes)), ("tasks", .number(tasks)),
             ("matched", .number(matched)), ("alreadyImported", .number(alreadyImported)),
             ("repeatedLines", .number(repeatedLines)), ("quarantined", .number(totals.quarantine.count)),
-            ("sums", list(sums)), ("findings", list(classes)), ("quarantine", list(aside)),
+            ("sums", .list(sums)), ("findings", .list(classes)), ("quarantine", .list(aside)),
         ])
     }
 }

@@ -7,7 +7,7 @@ extension ReconcileStore {
     /// remembered with the commit, and asked for by the next run.
     package func lastEventID() throws(StoreError) -> Int64 {
         let last = try rows(.lastEvent) { $0.integer(0) }.first ?? 0
-        gapsSeen = JSONList.list(try rows(.eventGaps, [.integer(last)]) { $0.integer(0).map { String($0) } })
+        gapsSeen = JSONText.list(try rows(.eventGaps, [.integer(last)]) { $0.integer(0).map { .number($0) } }).text
         return last
     }
 
@@ -81,19 +81,20 @@ extension ReconcileStore {
         while !rest.isEmpty {
             let part = rest.prefix(1_000)
             rest = rest.dropFirst(part.count)
-            let there = try book(.movementsOf, [.text(JSONList.list(part.map { JSONList.object(members($0)) }))], from: writing)
+            let there = try book(.movementsOf, [.json(part.map { .object(members($0)) })], from: writing)
             let texts = part.map { key in
                 let sum = (there[key] ?? .zero) + (movements[key] ?? .zero)
-                return JSONList.object(members(key) + [("n", String(sum.count)), ("a", "\"\(sum.amount)\"")])
+                return JSONText.object(members(key) + [("n", .number(sum.count)), ("a", .text("\(sum.amount)"))])
             }
-            try writing.run(.putMovements, [.text(JSONList.list(texts))])
+            try writing.run(.putMovements, [.json(texts)])
         }
     }
 
-    private func members(_ key: MovementKey) -> [(String, String)] {
-        [
-            ("r", json.time(key.recorded)), ("e", json.time(key.effective ?? key.recorded)), ("t", json.text(key.series.type)),
-            ("c", json.text(key.series.currency ?? "")), ("k", json.text(key.kind.rawValue)),
+    private func members(_ key: MovementKey) -> [(String, JSONText)] {
+        let (recorded, effective) = (key.recorded, key.effective ?? key.recorded)
+        return [
+            ("r", .time(recorded, writing.dialect)), ("e", .time(effective, writing.dialect)), ("t", .text(key.series.type)),
+            ("c", .text(key.series.currency ?? "")), ("k", .text(key.kind.rawValue)),
         ]
     }
 

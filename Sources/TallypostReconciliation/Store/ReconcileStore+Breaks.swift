@@ -54,7 +54,7 @@ extension ReconcileStore {
         while !rest.isEmpty {
             let part = rest.prefix(5_000)
             rest = rest.dropFirst(part.count)
-            found += try stored(.breaksById, [.text(JSONList.list(part.map { json.text($0) }))])
+            found += try stored(.breaksById, [.json(part.map { .text($0) })])
         }
         return found
     }
@@ -85,7 +85,7 @@ extension ReconcileStore {
         return try rows(
             .listBreaks,
             [
-                .text(JSONList.list(filter.states.map { json.text($0.rawValue) })), .optional(filter.severity?.rawValue),
+                .json(filter.states.map { .text($0.rawValue) }), .optional(filter.severity?.rawValue),
                 .optional(filter.kind?.rawValue), .optional(filter.type), .optional(filter.owner), .optional(filter.rule),
                 .integer(rank), .text(cursor?.id ?? ""), .integer(Int64(max(0, limit))),
             ]
@@ -126,11 +126,11 @@ extension ReconcileStore {
             rest = rest.dropFirst(part.count)
             let read = part.compactMap { stored in
                 readStates[stored.entry.finding.id].map {
-                    JSONList.object([("id", json.text(stored.entry.finding.id)), ("was", json.time($0))])
+                    JSONText.object([("id", .text(stored.entry.finding.id)), ("was", time($0))])
                 }
             }
             var said: [String: (BreakState, Timestamp, by: String?, reason: String?, until: Timestamp?)] = [:]
-            try writing.run(.saidSince, [.text(JSONList.list(read))]) { row in
+            try writing.run(.saidSince, [.json(read)]) { row in
                 if let id = row.text(0), let state = row.text(1).flatMap({ BreakState(rawValue: $0) }), let at = row.time(2) {
                     said[id] = (state, at, by: row.text(3), reason: row.text(4), until: row.time(5))
                 }
@@ -144,33 +144,35 @@ extension ReconcileStore {
                 part[place].entry.reason = word.reason
                 part[place].entry.until = word.until
             }
-            try writing.run(.putBreaks, [.text(JSONList.list(part.map { object(of: $0) }))])
+            try writing.run(.putBreaks, [.json(part.map { object(of: $0) })])
         }
     }
 
-    private func object(of stored: StoredBreak) -> String {
+    private func time(_ time: Timestamp?) -> JSONText { .time(time, writing.dialect) }
+
+    private func object(of stored: StoredBreak) -> JSONText {
         let (entry, finding) = (stored.entry, stored.entry.finding)
         let effects = stored.effects.map { effect in
-            JSONList.object([
-                ("type", json.text(effect.series.type)), ("currency", json.text(effect.series.currency)),
-                ("count", String(effect.delta.count)), ("amount", "\"\(effect.delta.amount)\""),
-                ("recorded", json.time(effect.recorded)),
+            JSONText.object([
+                ("type", .text(effect.series.type)), ("currency", .text(effect.series.currency)),
+                ("count", .number(effect.delta.count)), ("amount", .text("\(effect.delta.amount)")),
+                ("recorded", time(effect.recorded)),
             ])
         }
-        return JSONList.object([
-            ("id", json.text(finding.id)), ("class", json.text(finding.kind.rawValue)),
-            ("severity", json.text(finding.severity.rawValue)),
-            ("rule", json.text(finding.rule)), ("owner", json.text(finding.owner)), ("type", json.text(finding.type)),
-            ("subject", json.text(finding.subject)), ("key", json.text(finding.idempotencyKey)),
-            ("task", json.number(finding.taskID)),
-            ("amount", json.number(finding.amountMinor)), ("currency", json.text(finding.currency)),
-            ("since", json.time(finding.since)),
-            ("detail", json.text(finding.detail)), ("state", json.text(entry.state.rawValue)),
-            ("change", json.text(entry.change?.rawValue)), ("runs", String(stored.seenRuns)),
-            ("first", json.time(entry.firstSeen)),
-            ("last", json.time(entry.lastSeen)), ("run", String(stored.lastRun)), ("changed", json.time(stored.changedAt)),
-            ("by", json.text(entry.by)), ("reason", json.text(entry.reason)), ("until", json.time(entry.until)),
-            ("effect", stored.effects.isEmpty ? "null" : json.text(JSONList.list(effects))),
+        return JSONText.object([
+            ("id", .text(finding.id)), ("class", .text(finding.kind.rawValue)),
+            ("severity", .text(finding.severity.rawValue)),
+            ("rule", .text(finding.rule)), ("owner", .text(finding.owner)), ("type", .text(finding.type)),
+            ("subject", .text(finding.subject)), ("key", .text(finding.idempotencyKey)),
+            ("task", .number(finding.taskID)),
+            ("amount", .number(finding.amountMinor)), ("currency", .text(finding.currency)),
+            ("since", time(finding.since)),
+            ("detail", .text(finding.detail)), ("state", .text(entry.state.rawValue)),
+            ("change", .text(entry.change?.rawValue)), ("runs", .number(Int64(stored.seenRuns))),
+            ("first", time(entry.firstSeen)),
+            ("last", time(entry.lastSeen)), ("run", .number(stored.lastRun)), ("changed", time(stored.changedAt)),
+            ("by", .text(entry.by)), ("reason", .text(entry.reason)), ("until", time(entry.until)),
+            ("effect", stored.effects.isEmpty ? .null : .text(JSONText.list(effects).text)),
         ])
     }
 }

@@ -108,12 +108,12 @@ extension ReconcileStore {
     /// its files are to be written again under the next.
     package func addReport(_ report: ReportRecord) throws(StoreError) -> Int64? {
         let told = report.told.map { told in
-            JSONList.object([("id", json.text(told.id)), ("amount", told.amountMinor.map { "\"\($0)\"" } ?? "null")])
+            JSONText.object([("id", .text(told.id)), ("amount", .text(told.amountMinor.map { "\($0)" }))])
         }
         let values: [SQLValue] = [
             .text(report.period.label), .text(report.period.zone), .time(report.period.from), .time(report.period.to),
             .integer(Int64(report.revision)), .integer(report.run), .time(report.asOf), .text(report.status.rawValue),
-            .text(report.directory), .text(report.manifestSHA256), .text(report.madeBy), .text(JSONList.list(told)),
+            .text(report.directory), .text(report.manifestSHA256), .text(report.madeBy), .json(told),
         ]
         return try writing.write { () throws(StoreError) in
             try rows(.insertReport, values, from: writing) { $0.integer(0) }.first

@@ -53,36 +53,4 @@ package final class ReconcileStore {
         }
         return rows
     }
-
-    /// Values of a JSON list for the statements that take many rows at once; times to what the engine keeps.
-    var json: JSONList { JSONList(dialect: writing.dialect) }
-}
-
-/// JSON texts that `json_each` and `json_to_recordset` take apart.
-struct JSONList {
-    let dialect: SQLDialect
-
-    /// Milliseconds on SQLite, as it is stored; microseconds on PostgreSQL.
-    func time(_ time: Timestamp) -> String {
-        let time = Timestamp(microseconds: min(max(time.microseconds, -62_135_596_800_000_000), 253_402_300_799_999_999))
-        let text = time.iso8601
-        guard dialect == .postgres else { return ResultText.quoted(text) }
-        let rest = time.microseconds % 1_000
-        let micros = rest < 0 ? rest + 1_000 : rest
-        return ResultText.quoted(text.dropLast() + String(1_000 + micros).dropFirst() + "Z")
-    }
-
-    func time(_ time: Timestamp?) -> String { time.map { self.time($0) } ?? "null" }
-    /// NUL, which PostgreSQL's text cannot hold, is left out.
-    func text(_ text: String) -> String {
-        ResultText.quoted(
-            text.utf8.contains(0) ? String(text.unicodeScalars.filter { $0.value != 0 }.map { Character($0) }) : text)
-    }
-    func text(_ text: String?) -> String { text.map { self.text($0) } ?? "null" }
-    func number(_ number: Int64?) -> String { number.map { String($0) } ?? "null" }
-
-    static func list(_ texts: some Sequence<String>) -> String { "[" + texts.joined(separator: ",") + "]" }
-    static func object(_ members: [(String, String)]) -> String {
-        "{" + members.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}"
-    }
 }
