@@ -104,7 +104,7 @@ public final class Dispatcher {
             showStatus()
             publish()
         }
-        if let board = around.board { board.publish(relay.snapshot()) }
+        if let board = around.board { board.publish(relay.snapshot(), at: around.now()) }
         courier.ignore(store.descriptor)
         courier.ignore(around.signals.descriptor)
         courier.close()
@@ -179,7 +179,7 @@ public final class Dispatcher {
         guard now >= publishAt || relay.isStopping != toldStopping else { return }
         toldStopping = relay.isStopping
         publishAt = now + MetricsBoard.interval
-        board.publish(relay.snapshot())
+        board.publish(relay.snapshot(), at: now)
     }
 
     private func showStatus() {

@@ -11,6 +11,7 @@ public final class MetricsBoard: Sendable {
     private let version: String
     private let latest = Mutex<RelaySnapshot?>(nil)
     private let turnedAt = Atomic<Int64>(.min)
+    private let rush = Mutex(RushWatch())
 
     /// - Parameter version: of the program, for `tallypost_build_info`.
     public init(version: String) { self.version = version }
@@ -30,8 +31,8 @@ public final class MetricsBoard: Sendable {
     /// Whether the database answered the relay when it was last asked; a second old at most.
     public var reachesStore: Bool { latest.withLock { $0?.reachesStore ?? false } }
 
-    /// Whether requests are on their way: what has time gives way to them.
-    public var isSending: Bool { latest.withLock { $0?.isSending ?? false } }
+    /// Whether a hundred requests a second and more are sent, or were some seconds ago: what has time gives way to them.
+    public func isRushed(at now: Instant) -> Bool { rush.withLock { $0.isRushed(at: now) } }
 
     /// Whether the relay was told to stop, or has finished: with ``reachesStore`` what `/readyz` asks.
     public var isStopping: Bool { latest.withLock { $0?.isStopping ?? false } }
@@ -54,5 +55,8 @@ public final class MetricsBoard: Sendable {
 
     func turned(at now: Instant) { turnedAt.store(now.nanoseconds, ordering: .releasing) }
 
-    func publish(_ snapshot: RelaySnapshot) { latest.withLock { $0 = snapshot } }
+    func publish(_ snapshot: RelaySnapshot, at now: Instant) {
+        latest.withLock { $0 = snapshot }
+        rush.withLock { $0.note(sent: snapshot.requestsSent, at: now) }
+    }
 }

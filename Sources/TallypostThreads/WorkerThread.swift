@@ -10,12 +10,14 @@ package final class WorkerThread: Sendable {
     private let ended: EventDescriptor
 
     /// Starts `body` on a new thread. Signals are blocked on it: they belong to the dispatch loop.
-    /// - Parameter name: at most 15 bytes are shown by the kernel.
-    package init(name: String, body: @escaping @Sendable () -> Void) {
+    /// - Parameters:
+    ///   - name: at most 15 bytes are shown by the kernel.
+    ///   - yields: whether it leaves the processors to other threads when they are wanted (nice 10).
+    package init(name: String, yields: Bool = false, body: @escaping @Sendable () -> Void) {
         let ended = EventDescriptor()
         self.ended = ended
         let box = unsafe Unmanaged.passRetained(
-            ThreadBody(name: name) {
+            ThreadBody(name: name, yields: yields) {
                 body()
                 ended.raise()
             })
@@ -46,10 +48,12 @@ package final class WorkerThread: Sendable {
 
 private final class ThreadBody: Sendable {
     let name: String
+    let yields: Bool
     let body: @Sendable () -> Void
 
-    init(name: String, body: @escaping @Sendable () -> Void) {
+    init(name: String, yields: Bool, body: @escaping @Sendable () -> Void) {
         self.name = name
+        self.yields = yields
         self.body = body
     }
 }
@@ -61,6 +65,8 @@ private func runThreadBody(_ context: UnsafeMutableRawPointer?) -> UnsafeMutable
     var all = sigset_t()
     unsafe sigfillset(&all)
     unsafe pthread_sigmask(SIG_BLOCK, &all, nil)
+    // Of this thread alone, on Linux; should it fail, the thread is merely as important as others.
+    if thread.yields { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
     thread.body()
     return nil
 }

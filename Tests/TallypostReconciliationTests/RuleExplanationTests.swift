@@ -1,5 +1,5 @@
 import TallypostCore
-import TallypostReconciliation
+@testable import TallypostReconciliation
 import Testing
 
 struct RuleExplanationTests {
@@ -23,5 +23,20 @@ struct RuleExplanationTests {
     @Test func `a rule that does not hold has no question about holds`() throws {
         let rule = try Rule(parsing: "-- rule: r\n-- expect: one t per orders.id", file: "r.sql")
         #expect(rule.holdSQL(dialect: .sqlite, keyType: .text) == nil)
+    }
+
+    @Test func `statements that give way rest in both of their scans, never for more than a quarter of a minute`() throws {
+        let rule = try Rule(parsing: "-- rule: r\n-- expect: one completed t per orders.id where paid at paid_at", file: "r.sql")
+        var sql = ExpectationSQL(expectation: try #require(rule.expectation), dialect: .postgres)
+        sql.rests = (tasks: ScanRest.condition(rows: 5_000), rows: ScanRest.condition(rows: 50_000_000))
+        for (text, waits) in [
+            (try #require(sql.pairs), ["0.036", "0.0012288"]), (sql.keys, ["0.036", "0.0012288"]), (sql.expected, ["0.0012288"]),
+            (sql.tasks, ["0.036"]),
+        ] {
+            let found = text.split(separator: "pg_sleep(").dropFirst().map { String($0.prefix { $0 != ")" }) }
+            #expect(found.sorted() == waits.sorted())
+        }
+        #expect(sql.expected.contains("(paid)"))
+        #expect(ScanRest.condition(rows: 100) == nil && ScanRest.condition(rows: -1) == nil)
     }
 }

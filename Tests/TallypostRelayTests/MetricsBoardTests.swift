@@ -20,7 +20,7 @@ import Testing
 
     @Test func `what others know stands on the same page, in the order of the names`() {
         let board = MetricsBoard(version: "1")
-        board.publish(relay().snapshot())
+        board.publish(relay().snapshot(), at: Instant(nanoseconds: 1))
         let text = board.text(.openMetrics, adding: [MetricFamily("tallypost_database_up", .gauge, "Up.", 0)])
         let names = text.split(separator: "\n").filter { $0.hasPrefix("# TYPE") }.map { $0.split(separator: " ")[2] }
         #expect(names == names.sorted() && names.contains("tallypost_database_up") && Set(names).count == names.count)
@@ -38,11 +38,24 @@ import Testing
         let board = MetricsBoard(version: "1")
         var relay = relay()
         relay.handle(.storeOpened, at: Instant(nanoseconds: 1))
-        board.publish(relay.snapshot())
+        board.publish(relay.snapshot(), at: Instant(nanoseconds: 1))
         #expect(board.reachesStore && !board.isStopping)
         relay.handle(.stopRequested(within: .seconds(1)), at: Instant(nanoseconds: 2))
-        board.publish(relay.snapshot())
+        board.publish(relay.snapshot(), at: Instant(nanoseconds: 1))
         #expect(board.isStopping)
+    }
+
+    @Test func `a rush is a hundred requests a second, and is remembered for a while`() {
+        func second(_ number: Int64) -> Instant { Instant(nanoseconds: number * 1_000_000_000) }
+        var watch = RushWatch()
+        watch.note(sent: 1_000, at: second(1))
+        #expect(!watch.isRushed(at: second(1)), "what was sent before anybody looked is no rush")
+        watch.note(sent: 1_099, at: second(2))
+        #expect(!watch.isRushed(at: second(2)))
+        watch.note(sent: 1_199, at: second(3))
+        #expect(watch.isRushed(at: second(3)))
+        watch.note(sent: 1_199, at: second(5))
+        #expect(watch.isRushed(at: second(7)) && !watch.isRushed(at: second(8)))
     }
 
     private static let hasPromtool = unsafe access("/usr/bin/promtool", X_OK) == 0
@@ -50,7 +63,7 @@ import Testing
     @Test(.enabled(if: hasPromtool, "Debian's package prometheus is not installed"))
     func `Prometheus' own checker finds nothing`() throws {
         let board = MetricsBoard(version: "1")
-        board.publish(relay().snapshot())
+        board.publish(relay().snapshot(), at: Instant(nanoseconds: 1))
         let quoted = board.text(.prometheus).split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
         guard let checker = unsafe popen("printf %s '\(quoted)' | promtool check metrics 2>&1", "r") else {
             Issue.record("no shell to be had")

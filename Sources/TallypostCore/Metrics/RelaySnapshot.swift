@@ -19,8 +19,8 @@ public struct RelaySnapshot: Sendable {
         var isOpen = false
     }
 
-    /// Whether requests are on their way.
-    public var isSending: Bool { destinations.contains { $0.inFlight > 0 } }
+    /// Since the relay began.
+    public var requestsSent: Int { tally.sent }
 
     /// As families, in the order of their names.
     public var families: [MetricFamily] { (byType + byDestination + ownState).sorted { $0.name < $1.name } }

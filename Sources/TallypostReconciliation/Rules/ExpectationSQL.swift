@@ -7,6 +7,8 @@ package import TallypostCore
 struct ExpectationSQL {
     let expectation: Expectation
     let dialect: SQLDialect
+    /// Conditions that are always true and take their time; nil: none.
+    var rests: (tasks: String?, rows: String?)
 
     /// Columns of ``keys`` and of ``rows(where:)``, in this order.
     enum Column: Int { case key, tasks, rows, task, status, taskAmount, taskCurrency, taskAt, rowAmount, rowCurrency, rowAt }
@@ -23,7 +25,11 @@ struct ExpectationSQL {
         "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
     }
     private var type: String { Self.literal(expectation.type) }
-    private var condition: String { expectation.condition.map { "\n    WHERE (\($0))" } ?? "" }
+    private var conditions: [String] { [expectation.condition.map { "(\($0))" }, rests.rows].compactMap { $0 } }
+    private var condition: String { conditions.isEmpty ? "" : "\n    WHERE " + conditions.joined(separator: "\n      AND ") }
+    private var isCounted: String {
+        "type = \(type) AND status \(differs) 'cancelled'" + (rests.tasks.map { "\n      AND \($0)" } ?? "")
+    }
     private func text(_ expression: String) -> String { "CAST(\(expression) AS text)" }
 
     /// Any ISO 8601 text, or seconds or milliseconds since 1970.
@@ -63,7 +69,7 @@ struct ExpectationSQL {
                        \(hasMoney ? "currency" : null("text")) AS task_currency,
                        \(isPostgres ? "created_at" : milliseconds("created_at")) AS task_at
                 FROM pending_tasks
-                WHERE type = \(type) AND status \(differs) 'cancelled'
+                WHERE \(isCounted)
             """
     }
 
@@ -218,7 +224,7 @@ struct ExpectationSQL {
     var expected: String {
         let misfits =
             !isPostgres ? expectation.amount.map { "count(CASE WHEN typeof(\($0)) NOT IN ('integer', 'null') THEN 1 END)" } : nil
-        var filter = expectation.condition.map { ["(\($0))"] } ?? []
+        var filter = conditions
         if !expectation.count.wantsAll {
             filter.append(
                 "\(text(expectation.key)) IN (SELECT subject FROM pending_tasks WHERE type = \(type) AND status \(differs) 'cancelled')"
@@ -237,7 +243,7 @@ struct ExpectationSQL {
         return """
             SELECT \(hasMoney ? "currency" : null("text")) AS task_currency, count(*), \(sum(hasMoney ? whole("amount_minor") : nil)), 0
             FROM pending_tasks
-            WHERE type = \(type) AND status \(differs) 'cancelled'
+            WHERE \(isCounted)
             GROUP BY 1
             """
     }

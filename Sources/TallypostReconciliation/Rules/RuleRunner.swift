@@ -25,7 +25,8 @@ package final class RuleRunner {
             try settle()
             switch rule.body {
             case .expectation(let expectation):
-                try ExpectationRun(rule: rule, expectation: expectation, context: context, database: database).run(into: &outcome)
+                var run = ExpectationRun(rule: rule, expectation: expectation, context: context, database: database)
+                try run.run(into: &outcome)
             case .query(let sql): try run(sql, of: rule, context, into: &outcome)
             }
         } catch {

@@ -99,19 +99,21 @@ package final class Reconciler {
     /// - Parameters:
     ///   - youngest: a run is only made if the last one is older; nil: in any case.
     ///   - progress: called every few thousand rows with their number so far, and before each rule; may rest there. False: stop.
+    ///   - givesWay: whether tasks are being sent now, asked before each rule.
     ///   - whileHeld: called when the run is committed and nobody else can make the next one yet: the books are those of this run.
     package func run(
         unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool = { _ in true },
+        givesWay: () -> Bool = { false },
         whileHeld: (ReconcilerRun) throws(StoreError) -> Void = { _ in }
     ) throws(StoreError) -> ReconcilerEnding {
-        do throws(StoreError) { return try attempt(unlessYoungerThan: youngest, progress, whileHeld) } catch {
+        do throws(StoreError) { return try attempt(unlessYoungerThan: youngest, progress, givesWay, whileHeld) } catch {
             if error.code == ReconcileStore.leaseLost { return .overtaken }
             throw error
         }
     }
 
     private func attempt(
-        unlessYoungerThan youngest: TimeSpan?, _ progress: (Int64) -> Bool,
+        unlessYoungerThan youngest: TimeSpan?, _ progress: (Int64) -> Bool, _ givesWay: () -> Bool,
         _ whileHeld: (ReconcilerRun) throws(StoreError) -> Void
     ) throws(StoreError) -> ReconcilerEnding {
         guard let state = try store.acquire(holder: settings.holder, for: Self.lease) else { return .busy }
@@ -130,7 +132,9 @@ package final class Reconciler {
         for rule in settings.rules {
             guard progress(scan.rows) else { return .stopped }
             try renew(early: false)
-            run.outcomes.append(try runner.run(rule, context: context(asOf: asOf)))
+            var context = context(asOf: asOf)
+            context.givesWay = givesWay()
+            run.outcomes.append(try runner.run(rule, context: context))
         }
         store.endReading()
         guard try conclude(&run, state, lastEvent: lastEvent) else { return .overtaken }

@@ -50,11 +50,11 @@ final class ReconcileService {
 
     /// Makes a run; `whileHeld` sees the books before the next one can be made.
     func reconcile(
-        unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool,
+        unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool, givesWay: () -> Bool = { false },
         whileHeld: (ReconcilerRun) throws(StoreError) -> Void = { _ in }
     ) throws(StoreError) -> ReconcilerEnding {
         try Reconciler(store: store, reader: reader, settings: run, clock: MonotonicClock.now).run(
-            unlessYoungerThan: youngest, progress: progress, whileHeld: whileHeld)
+            unlessYoungerThan: youngest, progress: progress, givesWay: givesWay, whileHeld: whileHeld)
     }
 
     /// A run's report of a period.

@@ -17,6 +17,10 @@ final class ReconcileThread: Sendable {
 
     /// Time spent on a run against time that follows without one: a tenth at most.
     private static let restPerWork: Int64 = 9
+    /// Time of a pass against time that it rests for, while tasks are being sent: a tenth. A snapshot that is held for long costs too, so a
+    /// run rests for three minutes at most.
+    private static let restPerStep: Int64 = 9
+    private static let restAtMost = TimeSpan.minutes(3)
     /// How often it looks whether something is to be done.
     private static let step = TimeSpan.seconds(5)
 
@@ -29,16 +33,21 @@ final class ReconcileThread: Sendable {
 
     /// - Parameters:
     ///   - name: the relay's.
-    ///   - isBusy: whether tasks are being sent now: then a run gives way to them.
+    ///   - isBusy: whether many tasks are being sent now: then a run gives way to them.
     init(
         _ configuration: Configuration, name: String, log: Log, environment: [String: String],
         isBusy: @escaping @Sendable () -> Bool
     ) {
         self.configuration = Mutex(configuration)
         self.environment = environment
-        let thread = WorkerThread(name: "tp-reconcile") { [weak self] in self?.work(name: name, log: log, isBusy: isBusy) }
+        let thread = WorkerThread(name: "tp-reconcile", yields: true) { [weak self] in
+            self?.work(name: name, log: log, isBusy: isBusy)
+        }
         self.thread.withLock { $0 = thread }
     }
+
+    /// How often, by the configuration in force; nil: not at all.
+    var every: TimeSpan? { configuration.withLock { $0.reconcile?.every } }
 
     /// Another configuration is in force, from the next run on.
     func apply(_ configuration: Configuration) { self.configuration.withLock { $0 = configuration } }
@@ -70,7 +79,8 @@ final class ReconcileThread: Sendable {
     // MARK: The thread
 
     private func work(name: String, log: Log, isBusy: @escaping @Sendable () -> Bool) {
-        var next = MonotonicClock.now()
+        // By then it is known whether there is a backlog to be sent first.
+        var next = MonotonicClock.now() + Self.step
         var failures = 0
         while !stops.load(ordering: .acquiring) {
             let now = MonotonicClock.now()
@@ -94,19 +104,14 @@ final class ReconcileThread: Sendable {
         do throws(StoreError) {
             guard let database = configuration.database else { return .zero }
             let service = try ReconcileService(configuration, database, holder: name, madeBy: "relay \(name)")
-            let ending = try service.reconcile(unlessYoungerThan: every) { _ in
-                guard isBusy() else {
-                    lastRest = MonotonicClock.now()
-                    return !self.stops.load(ordering: .acquiring)
-                }
-                // Three times as long as it worked: a quarter of one core at most, while tasks are being sent.
-                let worked = MonotonicClock.now() - lastRest
-                let rest = TimeSpan(nanoseconds: worked.nanoseconds * 3)
+            let progress = { (_: Int64) -> Bool in
+                defer { lastRest = MonotonicClock.now() }
+                guard isBusy(), rested < Self.restAtMost else { return !self.stops.load(ordering: .acquiring) }
+                let rest = TimeSpan(nanoseconds: (MonotonicClock.now() - lastRest).nanoseconds * Self.restPerStep)
                 rested = rested + rest
-                let isOver = self.ending.wait(atMost: rest)
-                lastRest = MonotonicClock.now()
-                return !isOver
+                return !self.ending.wait(atMost: rest)
             }
+            let ending = try service.reconcile(unlessYoungerThan: every, progress: progress, givesWay: isBusy)
             tell(ending, service, name, log, took: MonotonicClock.now() - start)
             let read = try service.gauge()
             gauge.withLock { $0 = read }

@@ -51,7 +51,8 @@ struct RelayService {
         log.info("starting", ["relay": relay.name, "version": Version.current, "database": database.redacted])
         let board = MetricsBoard(version: Version.current)
         let reconciling = ReconcileThread(
-            configuration, name: relay.name, log: log, environment: sources.environment, isBusy: { board.isSending })
+            configuration, name: relay.name, log: log, environment: sources.environment,
+            isBusy: { board.isRushed(at: MonotonicClock.now()) })
         let console = try console(listeners, engine, pulse, board, reconciling)
         let alerts = AlertService(configuration, engine: engine, log: log)
         var surroundings = Dispatcher.Surroundings(
