@@ -19,6 +19,12 @@ package final class SQLiteReconcileDatabase: ReconcileDatabase {
     /// Connects and checks the schema's version.
     package init(path: String) throws(StoreError) {
         connection = try SQLiteConnection(path: path, mode: .existing)
+        // What a rule sorts may be larger than memory should be.
+        try connection.execute("PRAGMA temp_store = FILE", operation: "connect")
+        // A table-valued function declares its columns when it is first named, and that is no read: not in the midst of somebody's rule.
+        for function in ["json_each", "json_tree"] {
+            try connection.prepare("SELECT 1 FROM \(function)('[]')", operation: "connect").run()
+        }
         try SchemaVersion.require(on: connection)
         watch = StatementWatch(connection)
     }

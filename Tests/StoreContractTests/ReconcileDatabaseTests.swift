@@ -66,6 +66,53 @@ import Testing
     }
 
     @Test(arguments: Engine.reconciled)
+    func `an export gives the rows that a statement gives, ends where its reader has enough, and leaves the snapshot as it was`(
+        engine: Engine
+    ) throws {
+        try engine.withReconcile { database, reader in
+            let texts = ["plain", "a\tb\nc\\d", "\\N", "\\.", "", "Ünï 💶", "\"quoted\", 'too'"]
+            try database.insert(
+                texts.map { text in
+                    [
+                        "type": .text("it's $1, \\'"), "subject": .text(text), "idempotency_key": .text("k\(text)"),
+                        "amount_minor": .integer(.min), "currency": "EUR",
+                    ]
+                } + [["type": "mail"], ["type": "other", "amount_minor": .integer(.max), "currency": "EUR"]])
+            let types = SQLValue.text(#"["it's $1, \\'", "mail"]"#)
+            let asOf = try reader.beginReading(statementTimeout: .seconds(30))
+            try database.insert(["type": "mail"])
+            func line(_ row: any SQLRow) -> [String?] {
+                (0..<9).map { column in
+                    if row.isNull(column) { return nil }
+                    return column == 0 || column == 4 ? row.integer(column).map { "\($0)" } : row.text(column)
+                }
+            }
+            var (told, exported): ([[String?]], [[String?]]) = ([], [])
+            try reader.run(.ledgerTasks, [types]) { row in
+                told.append(line(row))
+                return true
+            }
+            try reader.export(.ledgerTasks, [types]) { row in
+                exported.append(line(row))
+                return true
+            }
+            #expect(exported.count == texts.count + 1 && Set(exported) == Set(told))
+            #expect(Set(exported.map { $0[3] }) == Set(texts + [nil]))
+            var count = 0
+            try reader.export(.ledgerTasks, [types]) { _ in
+                count += 1
+                return count < 3
+            }
+            #expect(count == 3)
+            #expect(try Self.ids(reader).count == texts.count + 2, "the snapshot of \(asOf.iso8601) is still open")
+            reader.endReading()
+            #expect(throws: StoreError.self, "an export needs a snapshot") {
+                try reader.export(.ledgerTasks, [types]) { _ in true }
+            }
+        }
+    }
+
+    @Test(arguments: Engine.reconciled)
     func `a statement that takes too long is a timeout, and the snapshot goes on`(engine: Engine) throws {
         try engine.withReconcile { database, reader in
             try database.insert(["type": "mail"])
