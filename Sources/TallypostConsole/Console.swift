@@ -23,6 +23,8 @@ public struct ConsoleSettings: Sendable {
     package typealias OpenFindings = @Sendable () throws(StoreError) -> any FindingsDesk
     /// The same; nil: its requests are answered 503.
     package var openFindings: OpenFindings?
+    /// How often it is reconciled, for the dashboard; nil: not by this relay's own doing.
+    package var reconcilesEvery: @Sendable () -> TimeSpan? = { nil }
     /// What the relay tells of itself, for the dashboard.
     package var families: @Sendable () -> [MetricFamily] = { [] }
     /// When the dispatch loop last turned, by CLOCK_BOOTTIME.

@@ -75,6 +75,12 @@ const checks = {
       [{ reconciliation: { lastRun: run } }, /incomplete[^]*grave[^]*ago/],
     ]) assert.match(overview.assess({ ...well, ...change }).map((one) => one.text).join('\n'), words);
   },
+  'a reconciliation is old when two have been missed'() {
+    const now = Date.parse('2026-11-20T12:00:00Z');
+    const told = (everySeconds, age) => overview.assess({ ...front(), reconciliation: { everySeconds, lastRun: {
+      asOf: new Date(now - age * 1000).toISOString(), status: 'clean', breaks: { low: 0, medium: 0, high: 0, critical: 0 } } } }, now).length;
+    assert.deepEqual([told(300, 660), told(300, 661), told(null, 661), told(null, 86_401)], [0, 1, 0, 1]);
+  },
   'the front page is drawn from the relay’s own answer'() {
     const place = new Node_('main');
     overview.draw(place, JSON.parse(process.env.OVERVIEW));

@@ -74,6 +74,11 @@ def events(database: Database) -> list[tuple]:
     return [(row["event"], row["by"], row["why"]) for row in database.query("SELECT * FROM task_events ORDER BY id")]
 
 
+def remembered(file: Path) -> int:
+    """The mark that a state file holds; -1: none yet."""
+    return int(file.read_text().split()[3]) if file.exists() else -1
+
+
 def work_past_a_backup(database: Database, receiver: Receiver, folder: Path) -> Backup:
     """Three tasks wait in the backup; they are sent after it was made, and the mark has risen."""
     database.insert_many(3, "charge", amount_minor=1250, currency="EUR", subject="o_1")
@@ -92,7 +97,8 @@ def test_a_restored_database_sends_nothing_until_somebody_has_looked(
     eventually(lambda: database.statuses() == {"completed": 3}, 15, database.statuses)
     eventually(lambda: mark(database) > 0, 15, "the mark was not raised")
     known = mark(database)
-    eventually(lambda: f" {known} " in (tmp_path / "state/tallypost.mark").read_text(), 10, "the mark was not remembered")
+    # It may rise once more, for what was written after that.
+    eventually(lambda: remembered(tmp_path / "state/tallypost.mark") >= known, 10, "the mark was not remembered")
 
     getattr(backup, how)()
     eventually(lambda: one.lines("dispatch is held"), 20, one.text)
@@ -104,11 +110,11 @@ def test_a_restored_database_sends_nothing_until_somebody_has_looked(
     assert "No relay sends anything" in tallypost("task", "explain", str(new), "--database", database.url).good().out
 
     found = tallypost("doctor", "--after-restore", "--database", database.url, "--json").good().json
-    assert found["held"] and found["rememberedMark"] == known
+    assert found["held"] and found["rememberedMark"] >= known
     assert {task["idempotency_key"] for task in found["tasks"]} == {"charge-0", "charge-1", "charge-2"}, "not the new one"
     assert found["totals"] == [{"type": "task", "currency": "EUR", "count": 3, "amountMinor": "3750"}]
     text = tallypost("doctor", "--after-restore", "--database", database.url).good().out
-    assert "charge-2" in text and "3750" in text and "--release" in text
+    assert "charge-2" in text and "37.50" in text and "--release" in text
 
     # A second relay, and one that starts anew, hold too.
     other = relay(database, environment=state, routes={"task": route(receiver.url())}).start()

@@ -28,7 +28,7 @@ final class AdminService: HTTPService {
         overview = OverviewReader(settings) { reading in
             OverviewDocument(
                 families: settings.families(), isLive: health.live().status == 200, isDraining: health.isDraining(),
-                hasFindings: settings.openFindings != nil
+                hasFindings: settings.openFindings != nil, reconcilesEvery: settings.reconcilesEvery()
             ).answer(reading)
         }
     }

@@ -5,7 +5,7 @@ import { count, duration, rate } from './format.js';
 
 /** Due for longer than this is worth a word. */
 const slowAfter = 300;
-/** A reconciliation older than this, too. */
+/** A reconciliation older than this, too, if nobody says how often there should be one. */
 const staleAfter = 86_400;
 
 /** What is wrong, worst first: {level: 'bad' | 'warn', text, href}. Nothing: all is well. */
@@ -30,7 +30,9 @@ export function assess(overview, now = Date.now()) {
     const grave = run.breaks.critical + run.breaks.high;
     if (grave) say(run.breaks.critical ? 'bad' : 'warn', `${count(grave)} grave ${grave === 1 ? 'break' : 'breaks'} in the books.`, '#/findings');
     const age = (now - Date.parse(run.asOf)) / 1000;
-    if (age > staleAfter) say('warn', `The last reconciliation was ${duration(age)} ago.`, '#/reports');
+    // As the alert has it: two were missed, and a minute of grace.
+    const every = overview.reconciliation.everySeconds;
+    if (age > (every ? 2 * every + 60 : staleAfter)) say('warn', `The last reconciliation was ${duration(age)} ago.`, '#/reports');
   }
   return found.sort((a, b) => (a.level === b.level ? 0 : a.level === 'bad' ? -1 : 1));
 }

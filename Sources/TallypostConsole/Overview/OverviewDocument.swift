@@ -8,6 +8,8 @@ struct OverviewDocument {
     var isDraining: Bool
     /// Whether reconciliation is there to be asked.
     var hasFindings: Bool
+    /// Nil: not by itself.
+    var reconcilesEvery: TimeSpan?
 
     func answer(_ reading: OverviewReading) -> HTTPAnswer {
         .json { json in
@@ -37,6 +39,8 @@ struct OverviewDocument {
             json.object { json in
                 json.name("lastRun")
                 if let run = reading.lastRun { json.run(run) } else { json.raw("null") }
+                json.name("everySeconds")
+                if let every = reconcilesEvery { json.integer(every.milliseconds / 1_000) } else { json.raw("null") }
             }
         }
     }

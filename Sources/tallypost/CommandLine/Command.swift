@@ -22,6 +22,8 @@ struct CommandContext {
     var environment: [String: String]
     /// Puts a question to the person at the terminal; nil when there is none (standard input or error is no terminal).
     var ask: ((String) -> Bool)?
+    /// The name of the account that it runs under; nil: the account has none.
+    var account: String?
 
     /// A note beside the output, on standard error.
     func note(_ text: String) {
@@ -93,6 +95,19 @@ extension CommandContext {
 
     /// Who does it, as `task_events` keeps it.
     func actor(_ named: String?) -> String {
-        named ?? environment["SUDO_USER"] ?? environment["USER"] ?? environment["LOGNAME"] ?? "unknown"
+        known(named) ?? "unknown"
+    }
+
+    /// Who answers for it with a name: what a controller will read.
+    func signer(_ named: String?) throws(CommandFailure) -> String {
+        guard let who = known(named) else {
+            throw .usage("nobody is named who answers for this", mend: "add --by with a person's name")
+        }
+        return who
+    }
+
+    private func known(_ named: String?) -> String? {
+        let names = [named, environment["SUDO_USER"], environment["USER"], environment["LOGNAME"], account]
+        return names.compactMap { $0 }.first { !$0.allSatisfy(\.isWhitespace) }
     }
 }

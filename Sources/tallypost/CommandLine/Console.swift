@@ -10,7 +10,14 @@ extension CommandContext {
         return CommandContext(
             services: services, output: OutputWriter(descriptor: STDOUT_FILENO), errors: errors,
             environment: ProcessInfo.processInfo.environment,
-            ask: isatty(STDIN_FILENO) == 1 && errors.isTerminal ? { confirm($0, on: errors) } : nil)
+            ask: isatty(STDIN_FILENO) == 1 && errors.isTerminal ? { confirm($0, on: errors) } : nil,
+            account: accountName())
+    }
+
+    /// Services and containers often have no USER.
+    private static func accountName() -> String? {
+        guard let entry = unsafe getpwuid(geteuid()) else { return nil }
+        return unsafe String(cString: entry.pointee.pw_name)
     }
 
     /// Only a plain yes is one: what is asked about cannot be taken back.

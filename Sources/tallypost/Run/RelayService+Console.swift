@@ -18,6 +18,7 @@ extension RelayService {
             isDraining: { pulse.isDraining },
             notice: { $0.write(to: log) })
         settings.openFindings = { () throws(StoreError) in try ReconcileFindingsDesk(engine) }
+        settings.reconcilesEvery = { reconciling.every }
         settings.families = { board.families }
         do throws(ListenerFault) { return try Console(settings) } catch {
             throw ConfigurationError(problems: [

@@ -33,6 +33,14 @@ import Testing
         #expect(shell.errors.contains("version 9") && !shell.errors.contains("tallypost init"))
     }
 
+    @Test func `nobody closes a break without a name`() {
+        shell.environment = ["USER": "", "LOGNAME": " "]
+        let words = ["break", "ack", "F-0123456789abcdef", "--reason", "known", "--database", "sqlite:x.db"]
+        #expect(shell.run(words) == .usage)
+        #expect(shell.errors.contains("add --by"))
+        #expect(shell.run(words + ["--by", "mara"]) != .usage, "then it is the database that is not there")
+    }
+
     @Test func `status is a page that a person can read`() {
         shell.desk.overviewAnswer = Overview(
             lines: [

@@ -1,4 +1,5 @@
 import TallypostCore
+import TallypostReconciliation
 import TallypostRelay
 
 /// `tallypost doctor --after-restore`: what may already have been sent, and the hold on dispatch.
@@ -70,7 +71,7 @@ struct AfterRestore {
             tide: try asking { () throws(StoreError) in try desk.tide() },
             remembered: DispatchGuard.memory(of: database, environment: context.environment)?.recall())
         switch change {
-        case .release: return try release(facts, desk, printsJSON: printsJSON, context)
+        case .release: return try release(facts, desk, Money(configuration), printsJSON: printsJSON, context)
         case .hold:
             let hold = DispatchHold(
                 reason: "\(by) says that a backup was restored: \(why)",
@@ -88,13 +89,13 @@ struct AfterRestore {
         if printsJSON {
             try printJSON(facts, tallies, desk, context.output)
         } else {
-            try printText(facts, tallies, desk, context.output)
+            try printText(facts, tallies, desk, Money(configuration), context.output)
         }
         return .good
     }
 
     private func release(
-        _ facts: Facts, _ desk: any TaskDesk, printsJSON: Bool, _ context: CommandContext
+        _ facts: Facts, _ desk: any TaskDesk, _ money: Money, printsJSON: Bool, _ context: CommandContext
     ) throws(CommandFailure) -> ExitCode {
         guard let hold = facts.tide.hold else {
             throw CommandFailure(
@@ -113,7 +114,7 @@ struct AfterRestore {
                     mend: "look at the list, then add --yes")
             }
             context.output.line(TextTable.printable("dispatch is held: \(hold.reason)"))
-            context.output.write(Self.table(tallies))
+            context.output.write(Self.table(tallies, money))
             context.output.flush()
             guard ask("let the relays send these \(count) again, each with its old idempotency key?") else {
                 context.note("nothing was changed")
@@ -139,19 +140,32 @@ struct AfterRestore {
 
     // MARK: Telling
 
-    private static func table(_ tallies: [OpenTally]) -> String {
+    /// Amounts as people write them.
+    private struct Money {
+        private let exponents: [String: Int]
+
+        init(_ configuration: Configuration) { exponents = configuration.reconcile?.exponents ?? [:] }
+
+        /// `1234.50`; `-` without a currency.
+        func text(_ amount: Int128?, _ currency: String?) -> String {
+            guard let amount, let currency else { return "-" }
+            return CurrencyDigits.decimal(amount, digits: CurrencyDigits.of(currency, configured: exponents))
+        }
+    }
+
+    private static func table(_ tallies: [OpenTally], _ money: Money) -> String {
         var table = TextTable([
             .init(heading: "type", longest: 40), .init(heading: "currency"), .init(heading: "tasks", isNumber: true),
-            .init(heading: "minor units", isNumber: true),
+            .init(heading: "amount", isNumber: true),
         ])
         for tally in tallies {
-            table.add([tally.type, tally.currency ?? "-", "\(tally.count)", tally.currency == nil ? "-" : "\(tally.amount)"])
+            table.add([tally.type, tally.currency ?? "-", "\(tally.count)", money.text(tally.amount, tally.currency)])
         }
         return table.isEmpty ? "  no open task\n" : table.text
     }
 
     private func printText(
-        _ facts: Facts, _ tallies: [OpenTally], _ desk: any TaskDesk, _ output: OutputWriter
+        _ facts: Facts, _ tallies: [OpenTally], _ desk: any TaskDesk, _ money: Money, _ output: OutputWriter
     ) throws(CommandFailure) {
         let tide = facts.tide
         if let hold = tide.hold {
@@ -169,17 +183,18 @@ struct AfterRestore {
         output.line()
         output.line("Not ended here, and created before \(time.iso8601): each of these may already have been sent.")
         output.line()
-        output.write(Self.table(tallies))
+        output.write(Self.table(tallies, money))
         let rows = try asking { () throws(StoreError) in try desk.openTasks(createdBefore: time, after: nil, limit: limit) }
         var table = TextTable([
             .init(heading: "id", isNumber: true), .init(heading: "type", longest: 30), .init(heading: "status"),
             .init(heading: "subject", longest: 30), .init(heading: "idempotency key", longest: 60),
-            .init(heading: "minor units", isNumber: true), .init(heading: "currency"), .init(heading: "created"),
+            .init(heading: "amount", isNumber: true), .init(heading: "currency"), .init(heading: "created"),
         ])
         for row in rows {
             table.add([
                 "\(row.id)", row["type"] ?? "-", row["status"] ?? "-", row["subject"] ?? "-", row["idempotency_key"] ?? "-",
-                row["amount_minor"] ?? "-", row["currency"] ?? "-", row["created_at"] ?? "-",
+                money.text(row["amount_minor"].flatMap { Int128($0) }, row["currency"]), row["currency"] ?? "-",
+                row["created_at"] ?? "-",
             ])
         }
         if !table.isEmpty { output.write("\n" + table.text) }

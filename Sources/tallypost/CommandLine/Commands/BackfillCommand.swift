@@ -80,22 +80,23 @@ struct BackfillCommand: Command {
         let wanted = min(count, limit)
         var progress: RuleBackfill.Progress?
         if !isTrial, count > 0 {
+            let who = try context.signer(by)
             guard try confirms(wanted, context) else {
                 context.note("nothing was inserted")
                 return .good
             }
-            progress = try insert(backfill, wanted, context)
+            progress = try insert(backfill, wanted, by: who, context)
         }
         if printsJSON { printJSON(rule, totals, count, progress, context) }
         return .good
     }
 
-    private func insert(_ backfill: RuleBackfill, _ wanted: Int, _ context: CommandContext) throws(CommandFailure)
-        -> RuleBackfill.Progress
-    {
+    private func insert(
+        _ backfill: RuleBackfill, _ wanted: Int, by who: String, _ context: CommandContext
+    ) throws(CommandFailure) -> RuleBackfill.Progress {
         let isTerminal = context.errors.isTerminal
         let progress = try asking { () throws(StoreError) in
-            try backfill.insert(limit: wanted, by: context.actor(by), why: why ?? "") { progress in
+            try backfill.insert(limit: wanted, by: who, why: why ?? "") { progress in
                 guard isTerminal else { return }
                 context.errors.write("\r\(progress.inserted + progress.present) of \(wanted) ")
                 context.errors.flush()

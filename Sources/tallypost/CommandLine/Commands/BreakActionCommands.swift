@@ -103,8 +103,8 @@ struct BreakAction {
     func run(
         in context: CommandContext, _ done: String, _ change: (ReconcileStore, String) throws(StoreError) -> BreakOutcome
     ) throws(CommandFailure) -> ExitCode {
+        let who = try context.signer(by)
         let store = try context.openBooks(sources)
-        let who = context.actor(by)
         let outcome = try asking { () throws(StoreError) in try change(store, who) }
         switch outcome {
         case .done: break

@@ -53,7 +53,7 @@ struct SignCommand: Command {
         let configuration = try context.configuration(sources)
         let database = try context.database(of: configuration)
         let summary = try verified()
-        let who = context.actor(by)
+        let who = try context.signer(by)
         let service = try asking { () throws(StoreError) in
             try ReconcileService(configuration, database, holder: "sign", madeBy: who)
         }
