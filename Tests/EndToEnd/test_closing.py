@@ -9,7 +9,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from harness.database import Database
+from harness.database import Database, PostgresDatabase
 from harness.receiver import Receiver
 from harness.routes import route
 from harness.waiting import eventually
@@ -108,6 +108,20 @@ def test_relays_reconcile_in_turns_and_tell_a_break_once(shop: Shop, receiver: R
     assert Counter(row["label"] for row in shop.database.query("SELECT label FROM tallypost_reports")).most_common(1)[0][1] == 1
     for one in both:
         one.stop()
+
+
+def test_a_stop_breaks_off_a_rule_that_takes_long(postgres: PostgresDatabase, receiver: Receiver, relay: Any, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/slow.sql").write_text(
+        "-- rule: slow\n-- severity: low\n-- owner: ops\nSELECT id AS key FROM (SELECT pg_sleep(300), 1 AS id) AS slow\n")
+    working = "SELECT count(*) AS n FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(300), 1 AS id%' AND pid <> pg_backend_pid()"
+    one = relay(
+        postgres, routes={"task": route(receiver.url())}, reconcile={"every": "1s", "rules": str(tmp_path / "rules")}).start()
+    eventually(lambda: postgres.query(working)[0]["n"] == 1, 30, one.text)
+    assert one.stop() == 0
+    eventually(lambda: postgres.query(working)[0]["n"] == 0, 5, "the server goes on with it")
+    assert postgres.query("SELECT count(*) AS n FROM tallypost_runs")[0]["n"] == 0, "a run that was broken off tells nothing"
+    assert not one.lines("reconciliation failed")
 
 
 def test_the_workbook_opens_with_the_figures_of_the_report(shop: Shop) -> None:

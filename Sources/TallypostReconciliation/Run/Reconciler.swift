@@ -79,6 +79,8 @@ package final class Reconciler {
 
     /// How long the lease lasts; it is renewed when a third of it has gone by.
     private static let lease = TimeSpan.seconds(90)
+    /// The same for a rule whose statements rest.
+    private static let slowLease = TimeSpan.minutes(3)
     /// Rows between two words to `progress`.
     private static let rowsPerStep: Int64 = 8_192
 
@@ -131,11 +133,13 @@ package final class Reconciler {
         let runner = RuleRunner(database: reader)
         for rule in settings.rules {
             guard progress(scan.rows) else { return .stopped }
-            try renew(early: false)
             var context = context(asOf: asOf)
             context.givesWay = givesWay()
+            try renew(for: context.givesWay ? Self.slowLease : Self.lease)
             run.outcomes.append(try runner.run(rule, context: context))
         }
+        // A rule that was broken off to stop the run has failed; that is nothing to be told.
+        guard progress(scan.rows) else { return .stopped }
         store.endReading()
         guard try conclude(&run, state, lastEvent: lastEvent) else { return .overtaken }
         try whileHeld(run)
@@ -159,7 +163,7 @@ package final class Reconciler {
             rows += 1
             if rows % Self.rowsPerStep == 0 {
                 guard progress(rows) else { return nil }
-                try renew(early: true)
+                if leaseEnds - clock() < .minutes(1) { try renew(for: Self.lease) }
             }
         }
         try merge.finish()
@@ -186,12 +190,10 @@ package final class Reconciler {
         settings.retiredAfter.map { asOf + TimeSpan(nanoseconds: -$0.nanoseconds) }
     }
 
-    /// Keeps the lease; `early` only when a third of it has gone by.
-    private func renew(early: Bool) throws(StoreError) {
+    private func renew(for span: TimeSpan) throws(StoreError) {
         let now = clock()
-        guard !early || leaseEnds - now < .seconds(60) else { return }
         // Whoever lost it finds out at the end, where it is fenced.
-        if try store.renew(holder: settings.holder, for: Self.lease) { leaseEnds = now + Self.lease }
+        if try store.renew(holder: settings.holder, for: span) { leaseEnds = now + span }
     }
 
     // MARK: The end

@@ -48,6 +48,12 @@ final class ReconcileService {
         self.run = run
     }
 
+    /// Breaks off the statement that the run is waiting for, from any thread.
+    var interrupter: @Sendable () -> Void {
+        nonisolated(unsafe) let reader = reader
+        return { unsafe reader.interrupt() }
+    }
+
     /// Makes a run; `whileHeld` sees the books before the next one can be made.
     func reconcile(
         unlessYoungerThan youngest: TimeSpan? = nil, progress: (Int64) -> Bool, givesWay: () -> Bool = { false },

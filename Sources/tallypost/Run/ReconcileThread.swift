@@ -21,6 +21,8 @@ final class ReconcileThread: Sendable {
     /// run rests for three minutes at most.
     private static let restPerStep: Int64 = 9
     private static let restAtMost = TimeSpan.minutes(3)
+    /// No rest may outlast the lease, whatever held up the work before it.
+    private static let longestRest = TimeSpan.seconds(10)
     /// How often it looks whether something is to be done.
     private static let step = TimeSpan.seconds(5)
 
@@ -29,6 +31,8 @@ final class ReconcileThread: Sendable {
     private let ending = EventDescriptor()
     private let stops = Atomic<Bool>(false)
     private let gauge = Mutex(Gauge())
+    /// Breaks off what the run under way waits for; nil: there is none.
+    private let interrupter = Mutex<(@Sendable () -> Void)?>(nil)
     private let thread = Mutex<WorkerThread?>(nil)
 
     /// - Parameters:
@@ -56,7 +60,14 @@ final class ReconcileThread: Sendable {
     @discardableResult func stop(within span: TimeSpan) -> Bool {
         stops.store(true, ordering: .releasing)
         ending.raise()
-        return thread.withLock { $0 }?.join(within: span) ?? true
+        guard let thread = thread.withLock({ $0 }) else { return true }
+        let end = MonotonicClock.now() + span
+        repeat {
+            // Or the server would go on with a rule that nobody waits for any more. Again and again: one may come before its statement.
+            interrupter.withLock { $0 }?()
+            if thread.join(within: min(.milliseconds(200), end - MonotonicClock.now())) { return true }
+        } while MonotonicClock.now() < end
+        return false
     }
 
     /// As Prometheus is told.
@@ -104,10 +115,13 @@ final class ReconcileThread: Sendable {
         do throws(StoreError) {
             guard let database = configuration.database else { return .zero }
             let service = try ReconcileService(configuration, database, holder: name, madeBy: "relay \(name)")
+            interrupter.withLock { $0 = service.interrupter }
+            defer { interrupter.withLock { $0 = nil } }
             let progress = { (_: Int64) -> Bool in
                 defer { lastRest = MonotonicClock.now() }
                 guard isBusy(), rested < Self.restAtMost else { return !self.stops.load(ordering: .acquiring) }
-                let rest = TimeSpan(nanoseconds: (MonotonicClock.now() - lastRest).nanoseconds * Self.restPerStep)
+                let worked = MonotonicClock.now() - lastRest
+                let rest = min(TimeSpan(nanoseconds: worked.nanoseconds * Self.restPerStep), Self.longestRest)
                 rested = rested + rest
                 return !self.ending.wait(atMost: rest)
             }
@@ -117,6 +131,7 @@ final class ReconcileThread: Sendable {
             gauge.withLock { $0 = read }
             failures = 0
         } catch {
+            if stops.load(ordering: .acquiring) { return .zero }
             failures += 1
             log.error("reconciliation failed", ["error": "\(error)", "failures": failures])
         }
