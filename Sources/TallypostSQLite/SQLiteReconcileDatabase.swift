@@ -118,7 +118,9 @@ package final class SQLiteReconcileDatabase: ReconcileDatabase {
     private func prepare(others sql: String, operation: String) throws(StoreError) -> [SQLiteStatement] {
         if isReading { watch.allowReadsOnly(true) }
         defer { if isReading { watch.allowReadsOnly(false) } }
-        return try connection.prepareAll(sql, operation: operation)
+        // An interrupt may meet a statement while it is prepared.
+        watch.start()
+        do throws(StoreError) { return try connection.prepareAll(sql, operation: operation) } catch { throw watch.named(error) }
     }
 
     private func run(_ statement: SQLiteStatement, _ parameters: [SQLValue], _ each: (any SQLRow) -> Bool) throws(StoreError)

@@ -135,7 +135,7 @@ import Testing
         #expect(body.contains(#""database":{"up":true,"problem":null}"#))
         #expect(body.contains(#""waiting":[{"type":"a","pending":3,"oldestAgeSeconds":1.5}]"#))
         #expect(body.contains(#""finishedLastMinute":{"failed":1},"types":[{"type":"a","counts":{"failed":2}}]"#))
-        #expect(body.hasSuffix(#""reconciliation":{"lastRun":null}}"#))
+        #expect(body.hasSuffix(#""reconciliation":{"lastRun":null,"everySeconds":null}}"#))
     }
 
     @Test func `are answered while the database is away, which they say`() throws {

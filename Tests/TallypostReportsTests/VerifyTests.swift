@@ -1,3 +1,4 @@
+import Glibc
 import TallypostCore
 import TallypostReconciliation
 import Testing
@@ -78,6 +79,12 @@ struct VerifyTests {
             try TemporaryReports.write(bytes, "\(path)/\(name)")
         }
         #expect(try difference(path) == nil)
+    }
+
+    @Test func `a disk that is full and a folder that is not ours name the mend`() {
+        #expect(ReportDirectory.mend(for: ENOSPC)?.contains("make room") == true)
+        #expect(ReportDirectory.mend(for: EACCES)?.contains("another directory") == true)
+        #expect(ReportDirectory.mend(for: EIO) == nil)
     }
 
     @Test func `a file too many, one too few, another key and a missing signature are found`() throws {

@@ -16,7 +16,7 @@ package enum ReportDirectory {
         do throws(ReportFailure) {
             for file in files { try write(file.bytes, to: "\(temporary)/\(file.name)") }
             try sync(temporary)
-            // unsafe rename(2) replaces an empty directory alone: a report that is there stays.
+            // rename(2) replaces an empty directory alone: a report that is there stays.
             guard unsafe rename(temporary, directory) == 0 else {
                 throw errno == ENOTEMPTY || errno == EEXIST ? taken(directory) : failure("cannot rename to", directory)
             }
@@ -108,7 +108,16 @@ package enum ReportDirectory {
     }
 
     private static func failure(_ what: String, _ path: String) -> ReportFailure {
-        ReportFailure("\(what) \(path): \(unsafe String(cString: strerror(errno)))")
+        let code = errno
+        return ReportFailure("\(what) \(path): \(unsafe String(cString: strerror(code)))", mend: mend(for: code))
+    }
+
+    static func mend(for code: Int32) -> String? {
+        switch code {
+        case ENOSPC, EDQUOT: "make room on that disk; nothing of the report is left there, and it can be written again"
+        case EACCES, EPERM, EROFS: "let the user that runs tallypost do that, or name another directory"
+        default: nil
+        }
     }
 
     private static func makeDirectories(_ path: String) throws(ReportFailure) {

@@ -48,6 +48,9 @@ final class ReconcileService {
         self.run = run
     }
 
+    /// Of the database that it reads.
+    var dialect: SQLDialect { reader.dialect }
+
     /// Breaks off the statement that the run is waiting for, from any thread.
     var interrupter: @Sendable () -> Void {
         nonisolated(unsafe) let reader = reader

@@ -17,9 +17,10 @@ final class ReconcileThread: Sendable {
 
     /// Time spent on a run against time that follows without one: a tenth at most.
     private static let restPerWork: Int64 = 9
-    /// Time of a pass against time that it rests for, while tasks are being sent: a tenth. A snapshot that is held for long costs too, so a
-    /// run rests for three minutes at most.
-    private static let restPerStep: Int64 = 9
+    /// Time of a pass against time that it rests for, while tasks are being sent. On PostgreSQL the server works for it too; on SQLite it is
+    /// this thread alone, which is nice, and the -wal grows for as long as the snapshot is held. That costs on PostgreSQL as well, so a run
+    /// rests for three minutes at most.
+    private static func restPerStep(_ dialect: SQLDialect) -> Int64 { dialect == .postgres ? 9 : 1 }
     private static let restAtMost = TimeSpan.minutes(3)
     /// No rest may outlast the lease, whatever held up the work before it.
     private static let longestRest = TimeSpan.seconds(10)
@@ -117,11 +118,12 @@ final class ReconcileThread: Sendable {
             let service = try ReconcileService(configuration, database, holder: name, madeBy: "relay \(name)")
             interrupter.withLock { $0 = service.interrupter }
             defer { interrupter.withLock { $0 = nil } }
+            let restPerStep = Self.restPerStep(service.dialect)
             let progress = { (_: Int64) -> Bool in
                 defer { lastRest = MonotonicClock.now() }
                 guard isBusy(), rested < Self.restAtMost else { return !self.stops.load(ordering: .acquiring) }
                 let worked = MonotonicClock.now() - lastRest
-                let rest = min(TimeSpan(nanoseconds: worked.nanoseconds * Self.restPerStep), Self.longestRest)
+                let rest = min(TimeSpan(nanoseconds: worked.nanoseconds * restPerStep), Self.longestRest)
                 rested = rested + rest
                 return !self.ending.wait(atMost: rest)
             }
