@@ -36,9 +36,13 @@ import Testing
             let rule = try Rule(parsing: Self.rule, file: "paid-has-mail.sql")
             var context = RuleContext(asOf: try reader.beginReading(statementTimeout: .seconds(60)))
             defer { reader.endReading() }
-            let plain = try RuleRunner(database: reader).run(rule, context: context)
+            let listener = ListeningDatabase(reader)
+            let plain = try RuleRunner(database: listener).run(rule, context: context)
+            #expect(!listener.said.contains { $0.contains("pg_sleep") })
             context.givesWay = true
-            let resting = try RuleRunner(database: reader).run(rule, context: context)
+            let resting = try RuleRunner(database: listener).run(rule, context: context)
+            #expect(
+                listener.said.contains { $0.contains("pg_sleep") } == (reader.dialect == .postgres), "SQLite's scans are ours")
             #expect([plain.failure, resting.failure] == [nil, nil])
             #expect(Set(plain.findings.map(\.subject)) == ["o_10", "o_20", "o_30"])
             #expect(Set(resting.findings.map(\.id)) == Set(plain.findings.map(\.id)))
@@ -46,4 +50,38 @@ import Testing
             #expect(resting.sources.map(\.logic) == plain.sources.map(\.logic), "a report shows the question, not the rests")
         }
     }
+}
+
+/// Keeps other people's statements that are run on a database.
+private final class ListeningDatabase: ReconcileDatabase {
+    private let inner: any ReconcileDatabase
+    private(set) var said: [String] = []
+
+    init(_ inner: any ReconcileDatabase) { self.inner = inner }
+
+    var dialect: SQLDialect { inner.dialect }
+
+    func run(
+        sql: String, operation: String, _ parameters: [SQLValue], _ each: (any SQLRow) -> Bool
+    ) throws(StoreError) -> Int {
+        said.append(sql)
+        return try inner.run(sql: sql, operation: operation, parameters, each)
+    }
+
+    func beginReading(statementTimeout: TimeSpan) throws(StoreError) -> Timestamp {
+        try inner.beginReading(statementTimeout: statementTimeout)
+    }
+    func endReading() { inner.endReading() }
+    func write<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result { try inner.write(body) }
+    func run(
+        _ statement: ReconcileStatement, _ parameters: [SQLValue], _ each: (any SQLRow) -> Bool
+    ) throws(StoreError) -> Int { try inner.run(statement, parameters, each) }
+    func cursor(_ statement: ReconcileStatement, _ parameters: [SQLValue]) throws(StoreError) -> any SQLCursor {
+        try inner.cursor(statement, parameters)
+    }
+    func export(
+        _ statement: ReconcileStatement, _ parameters: [SQLValue], _ each: (any SQLRow) -> Bool
+    ) throws(StoreError) { try inner.export(statement, parameters, each) }
+    func insert(_ draft: TaskDraft) throws(StoreError) -> InsertedTask { try inner.insert(draft) }
+    func interrupt() { inner.interrupt() }
 }

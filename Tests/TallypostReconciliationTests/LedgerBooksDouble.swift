@@ -58,6 +58,13 @@ final class LedgerBooksDouble: ReconcileDatabase {
         return 0
     }
 
+    func export(
+        _ statement: ReconcileStatement, _ parameters: [SQLValue], _ each: (any SQLRow) -> Bool
+    ) throws(StoreError) {
+        let cursor = try cursor(statement, parameters)
+        while let row = try cursor.next(), each(row) {}
+    }
+
     func cursor(_ statement: ReconcileStatement, _ parameters: [SQLValue]) throws(StoreError) -> any SQLCursor {
         guard statement == .ledgerTasks else {
             return CursorDouble(matches.sorted { $0.key < $1.key }.map { [.integer($0.key), .blob($0.value)] })

@@ -51,15 +51,6 @@ extension ReconcileDatabase {
     package func run(_ statement: ReconcileStatement, _ parameters: [SQLValue] = []) throws(StoreError) -> Int {
         try run(statement, parameters) { _ in true }
     }
-
-    /// By a cursor, where nothing is faster.
-    package func export(
-        _ statement: ReconcileStatement, _ parameters: [SQLValue], _ each: (any SQLRow) -> Bool
-    ) throws(StoreError) {
-        let cursor = try cursor(statement, parameters)
-        defer { cursor.close() }
-        while let row = try cursor.next(), each(row) {}
-    }
 }
 
 /// Rows that are fetched as they are asked for.

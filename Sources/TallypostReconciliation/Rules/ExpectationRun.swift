@@ -219,8 +219,7 @@ struct ExpectationRun {
         let keys = verdict.findings.filter { $0.kind == .orphan }.compactMap(\.subject)
         guard !keys.isEmpty, let unmet = sql.unmet else { return }
         var found: Set<String> = []
-        let array = "[" + keys.map(ResultText.quoted).joined(separator: ",") + "]"
-        try database.run(sql: unmet, operation: rule.name, [.text(array)]) { row in
+        try database.run(sql: unmet, operation: rule.name, [.json(keys.map { .text($0) })]) { row in
             if let key = row.text(0) { found.insert(key) }
             return true
         }
@@ -237,8 +236,8 @@ struct ExpectationRun {
         let ids = verdict.findings.compactMap(\.taskID)
         guard !ids.isEmpty else { return }
         var keys: [Int64: String] = [:]
-        let array = "[" + ids.map(String.init).joined(separator: ",") + "]"
-        try database.run(sql: ExpectationSQL.idempotencyKeys(database.dialect), operation: rule.name, [.text(array)]) { row in
+        let query = ExpectationSQL.idempotencyKeys(database.dialect)
+        try database.run(sql: query, operation: rule.name, [.json(ids.map { .number($0) })]) { row in
             if let id = row.integer(0) { keys[id] = row.text(1) }
             return true
         }

@@ -112,11 +112,13 @@ package final class RuleBackfill {
         let count = candidates.count - present.count
         if count > 0 {
             let mark = database.dialect == .postgres ? "$" : "?"
-            let detail = "{\"rule\":\(ResultText.quoted(rule.name)),\"type\":\(ResultText.quoted(rule.type)),\"count\":\(count)}"
+            let detail = JSONText.object([
+                ("rule", .text(rule.name)), ("type", .text(rule.type)), ("count", .number(Int64(count))),
+            ])
             try database.run(
                 sql: "INSERT INTO task_events (event, by, why, detail) VALUES ('backfill', \(mark)1, \(mark)2, \(mark)3)",
                 operation: "backfill",
-                [.text(by), .text(why), .text(detail)]
+                [.text(by), .text(why), .json(detail)]
             ) { _ in true }
         }
         return present

@@ -6,7 +6,7 @@ enum ScanRest {
     private static let rowsPerRest: Int64 = 4_096
     /// Then a statement works for a tenth of its time.
     private static let longest = 0.036
-    /// A statement that would rest for more than so many seconds in all rests less each time.
+    /// A scan that would rest for more than so many seconds in all rests less each time.
     private static let longestInAll = 15.0
 
     /// How many rows a table has, as far as the planner knows: one row; none for what is no table.
