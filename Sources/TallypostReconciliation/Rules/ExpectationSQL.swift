@@ -7,7 +7,8 @@ package import TallypostCore
 struct ExpectationSQL {
     let expectation: Expectation
     let dialect: SQLDialect
-    /// Conditions that are always true and take their time; nil: none.
+    /// Conditions of the two sides that are always true and take their time; nil: none. The control totals are done without them: each
+    /// costs less than a tenth of the join.
     var rests: (tasks: String?, rows: String?)
 
     /// Columns of ``keys`` and of ``rows(where:)``, in this order.
@@ -25,10 +26,9 @@ struct ExpectationSQL {
         "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
     }
     private var type: String { Self.literal(expectation.type) }
-    private var conditions: [String] { [expectation.condition.map { "(\($0))" }, rests.rows].compactMap { $0 } }
-    private var condition: String { conditions.isEmpty ? "" : "\n    WHERE " + conditions.joined(separator: "\n      AND ") }
-    private var isCounted: String {
-        "type = \(type) AND status \(differs) 'cancelled'" + (rests.tasks.map { "\n      AND \($0)" } ?? "")
+    private var condition: String {
+        let parts = [expectation.condition.map { "(\($0))" }, rests.rows].compactMap { $0 }
+        return parts.isEmpty ? "" : "\n    WHERE " + parts.joined(separator: "\n      AND ")
     }
     private func text(_ expression: String) -> String { "CAST(\(expression) AS text)" }
 
@@ -69,7 +69,7 @@ struct ExpectationSQL {
                        \(hasMoney ? "currency" : null("text")) AS task_currency,
                        \(isPostgres ? "created_at" : milliseconds("created_at")) AS task_at
                 FROM pending_tasks
-                WHERE \(isCounted)
+                WHERE type = \(type) AND status \(differs) 'cancelled'\(rests.tasks.map { "\n      AND \($0)" } ?? "")
             """
     }
 
@@ -224,7 +224,7 @@ struct ExpectationSQL {
     var expected: String {
         let misfits =
             !isPostgres ? expectation.amount.map { "count(CASE WHEN typeof(\($0)) NOT IN ('integer', 'null') THEN 1 END)" } : nil
-        var filter = conditions
+        var filter = expectation.condition.map { ["(\($0))"] } ?? []
         if !expectation.count.wantsAll {
             filter.append(
                 "\(text(expectation.key)) IN (SELECT subject FROM pending_tasks WHERE type = \(type) AND status \(differs) 'cancelled')"
@@ -243,7 +243,7 @@ struct ExpectationSQL {
         return """
             SELECT \(hasMoney ? "currency" : null("text")) AS task_currency, count(*), \(sum(hasMoney ? whole("amount_minor") : nil)), 0
             FROM pending_tasks
-            WHERE \(isCounted)
+            WHERE type = \(type) AND status \(differs) 'cancelled'
             GROUP BY 1
             """
     }

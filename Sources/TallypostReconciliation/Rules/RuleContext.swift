@@ -10,7 +10,7 @@ package struct RuleContext: Sendable {
     package var exponents: [String: Int]
     /// How many findings of one rule are listed; its counts and sums tell all.
     package var listed = 100_000
-    /// Tasks are being sent now: what a statement reads on PostgreSQL it reads with rests, so that the server has time for them.
+    /// Tasks are being sent now: a declared rule's join on PostgreSQL reads with rests, so that the server has time for them.
     package var givesWay = false
 
     /// Memberwise.
