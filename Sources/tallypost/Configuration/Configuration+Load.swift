@@ -44,25 +44,10 @@ extension Configuration {
     }
 
     private mutating func read(file: String, environment: [String: String]?) throws(ConfigurationError) -> ConfigurationReader {
-        func refuse(_ message: String, line: Int? = nil) -> ConfigurationError {
-            ConfigurationError(problems: [ConfigurationProblem(file: file, line: line, path: "", message: message)])
-        }
-        let data: Data
-        do { data = try Data(contentsOf: URL(filePath: file)) } catch {
-            throw refuse(
-                FileCheck.isReadable(file) ? "cannot be read" : "is not there, or this user may not read it; check --config")
-        }
-        let lines = KeyLines(Array(data))
-        let tree: JSONValue
-        do {
-            let decoder = JSONDecoder()
-            decoder.allowsJSON5 = true
-            tree = try decoder.decode(JSONValue.self, from: data)
-        } catch {
-            throw refuse("is no JSON5: \(lines.fault?.message ?? "it cannot be parsed")", line: lines.fault?.line)
-        }
-        let reader = ConfigurationReader(file: file, lines: lines)
-        read(ConfigurationNode(value: tree, path: "", reader: reader), environment: environment)
+        let text: JSON5File
+        do { text = try JSON5File(reading: file, option: "--config") } catch { throw ConfigurationError(problems: [error]) }
+        let reader = ConfigurationReader(file: file, lines: text.lines)
+        read(ConfigurationNode(value: text.tree, path: "", reader: reader), environment: environment)
         return reader
     }
 

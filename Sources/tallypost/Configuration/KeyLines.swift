@@ -1,12 +1,11 @@
 /// On which line each key of a JSON5 text stands. Foundation's parser keeps the values and forgets the places, so the text is
-/// walked once more; it has parsed by then, and where it has not, the walk stops and the lines so far are what there is.
+/// walked first; where it is no JSON5, the walk stops and says so.
 struct KeyLines {
     /// Line (from 1) by path, `routes.send-receipt.secrets[0]`.
     private(set) var lines: [String: Int] = [:]
     /// Keys that stand twice in one object: path and the second line.
     private(set) var duplicates: [(path: String, line: Int)] = []
-    /// Where the text stopped being JSON5, and how. Worth something only for a text that Foundation has refused: its parser says
-    /// no more than that.
+    /// Where the text stopped being JSON5, and how. A text with a fault is not handed on to Foundation's parser.
     private(set) var fault: (line: Int, message: String)?
 
     private let bytes: [UInt8]
@@ -73,10 +72,14 @@ struct KeyLines {
                 }
                 return
             }
-            // White space, and the first byte of what JSON5 counts as such beyond ASCII.
-            guard byte <= 0x20 || byte == 0xC2 || byte == 0xA0 || byte == 0xEF || byte == 0xBB || byte == 0xBF else { return }
+            guard Self.isSpace(byte) else { return }
             advance()
         }
+    }
+
+    /// White space, and the bytes of what JSON5 counts as such beyond ASCII: a no-break space, a byte order mark.
+    private static func isSpace(_ byte: UInt8) -> Bool {
+        byte <= 0x20 || byte == 0xC2 || byte == 0xA0 || byte == 0xEF || byte == 0xBB || byte == 0xBF
     }
 
     private mutating func walkValue(path: String) -> Bool {
@@ -90,17 +93,28 @@ struct KeyLines {
         case UInt8(ascii: "\""), UInt8(ascii: "'"): return readString() != nil
         default:
             let start = position
-            while let byte = current, !",]} \t\r\n/".utf8.contains(byte) { advance() }
+            while let byte = current, !Self.isSpace(byte), !",]}/".utf8.contains(byte) { advance() }
             return checkWord(String(decoding: bytes[start..<position], as: UTF8.self))
         }
     }
 
+    /// Whether it is a JSON5 number that begins with a sign, a point or a digit.
+    private static func isNumber(_ word: String) -> Bool {
+        let digits = word.utf8.first.map { "+-".utf8.contains($0) } == true ? word.dropFirst() : word[...]
+        if ["Infinity", "NaN"].contains(digits) { return true }
+        if digits.hasPrefix("0x") || digits.hasPrefix("0X") {
+            return digits.count > 2 && digits.dropFirst(2).utf8.allSatisfy("0123456789abcdefABCDEF".utf8.contains)
+        }
+        return digits.utf8.allSatisfy("0123456789.eE+-".utf8.contains) && Double(digits) != nil
+    }
+
     private mutating func checkWord(_ word: String) -> Bool {
         guard !word.isEmpty else { return fail("a value is missing before \(Self.shown(current))") }
-        let isNumber = word.utf8.first.map { "+-.0123456789".utf8.contains($0) } ?? false
-        if !isNumber, !["true", "false", "null", "Infinity", "NaN"].contains(word) {
-            fail("“\(word)” is no value; a string stands in quotation marks")
+        if ["true", "false", "null", "Infinity", "NaN"].contains(word) { return true }
+        guard "+-.0123456789".utf8.contains(word.utf8[word.startIndex]) else {
+            return fail("“\(word)” is no value; a string stands in quotation marks")
         }
+        guard Self.isNumber(word) else { return fail("“\(word)” is no number") }
         return true
     }
 

@@ -209,6 +209,10 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             ("{\n wakeup 5 }", 2, "no colon"), ("{}\n}", 2, "behind the end"), ("[1\n 2]", 2, "comma"),
             ("{\n a: 1,, }", 2, "key"),
             ("/* {}", 1, "value is missing"),
+            // Foundation's parser ends the process at these two.
+            ("{\n a: 0x0x }", 2, "“0x0x” is no number"), ("{\n a: [1, 0x1e-] }", 2, "“0x1e-” is no number"),
+            ("{ a: 0x }", 1, "no number"), ("{ a: 1e }", 1, "no number"), ("{ a: - }", 1, "no number"),
+            ("{ a: 1.2.3 }", 1, "no number"), ("{ a: 5\u{A0}0x0x }", 1, "comma is missing"),
         ])
     func `a text that is no JSON5 is refused, with the line and what is wrong there`(text: String, line: Int, words: String)
         throws
@@ -221,20 +225,19 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     }
 
     @Test func `any text at all is read or refused, never the end of the process`() throws {
-        let seed = UInt64.random(in: 0 ... .max)
-        print("seed of the random configurations: \(seed)")
-        var random = RandomSource(seed: seed)
+        // Seeds of long hunts found what the pieces below are made of; a run of the tests takes the same texts each time.
+        var random = RandomSource(seed: 790_089_705_226_605_928)
         let pieces = [
             "{", "}", "[", "]", ":", ",", "'", "\"", "\\", "//", "/*", "*/", "\n", " ", "a", "routes", "1", "-", ".5", "0x",
-            "true", "é", "\u{0}",
+            "e", "+", "\u{A0}", "true", "é", "\u{0}",
         ]
         let directory = try TemporaryDirectory()
         var refused = 0
-        for _ in 0..<300 {
+        for _ in 0..<2_000 {
             let text = (0..<random.next(upTo: 30)).map { _ in pieces[Int(random.next(upTo: UInt64(pieces.count - 1)))] }.joined()
             if try !directory.problems(text).isEmpty { refused += 1 }
         }
-        #expect(refused > 200)
+        #expect(refused > 1_500)
         #expect(try directory.problems(String(repeating: "[", count: 100_000)).count == 1)
     }
 

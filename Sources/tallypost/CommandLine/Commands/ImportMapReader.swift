@@ -15,26 +15,12 @@ struct ImportMapReader {
 
     /// The map in a file.
     func map(at file: String) throws(CommandFailure) -> LedgerMap {
-        func refuse(_ message: String, line: Int? = nil) -> CommandFailure {
-            let problem = ConfigurationProblem(file: file, line: line, path: "", message: message)
-            return CommandFailure(.badData, "\(problem)", mend: "tallypost import --help shows a map")
+        let text: JSON5File
+        do { text = try JSON5File(reading: file, option: "--map") } catch {
+            throw CommandFailure(.badData, "\(error)", mend: "tallypost import --help shows a map")
         }
-        let data: Data
-        do { data = try Data(contentsOf: URL(filePath: file)) } catch {
-            throw refuse(
-                FileCheck.isReadable(file) ? "cannot be read" : "is not there, or this user may not read it; check --map")
-        }
-        let lines = KeyLines(Array(data))
-        let tree: JSONValue
-        do {
-            let decoder = JSONDecoder()
-            decoder.allowsJSON5 = true
-            tree = try decoder.decode(JSONValue.self, from: data)
-        } catch {
-            throw refuse("is no JSON5: \(lines.fault?.message ?? "it cannot be parsed")", line: lines.fault?.line)
-        }
-        let reader = ConfigurationReader(file: file, lines: lines)
-        let map = read(ConfigurationNode(value: tree, path: "", reader: reader))
+        let reader = ConfigurationReader(file: file, lines: text.lines)
+        let map = read(ConfigurationNode(value: text.tree, path: "", reader: reader))
         if reader.problems.isEmpty, let fault = map?.fault { reader.report(fault.path, fault.message) }
         guard reader.problems.isEmpty, let map else {
             let problems = ConfigurationError(problems: reader.problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
