@@ -4,7 +4,7 @@ import Testing
 
 @testable import TallypostConsole
 
-@Suite(.timeLimit(.minutes(2))) struct `The admin API` {
+@Suite struct `The admin API` {
     let bench: Bench
     init() throws { bench = try Bench() }
 
@@ -173,7 +173,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `Access to the admin listener` {
+@Suite struct `Access to the admin listener` {
     @Test func `needs the token, and health does not`() throws {
         let bench = try Bench(token: "sesame")
         let refused = try bench.admin().ask("GET", "/v1/tasks")

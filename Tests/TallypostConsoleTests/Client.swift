@@ -92,7 +92,9 @@ final class Client {
 
     private func fill() -> Bool {
         var chunk = [UInt8](repeating: 0, count: 65_536)
-        let count = unsafe recv(descriptor, &chunk, chunk.count, 0)
+        // A read that is bounded in time is cut short when a stopped process goes on (signal(7)).
+        var count = -1
+        repeat { count = unsafe recv(descriptor, &chunk, chunk.count, 0) } while count < 0 && errno == EINTR
         guard count > 0 else { return false }
         buffer += chunk.prefix(count)
         return true

@@ -2,7 +2,7 @@ import Testing
 
 @testable import TallypostConsole
 
-@Suite(.timeLimit(.minutes(2))) struct `The dashboard` {
+@Suite struct `The dashboard` {
     @Test func `comes without the token, and lets in nothing that is not ours`() throws {
         let bench = try Bench(token: "sesame")
         let page = try bench.admin().ask("GET", "/")

@@ -5,7 +5,7 @@ import Testing
 
 @testable import TallypostConsole
 
-@Suite(.timeLimit(.minutes(2))) struct `Findings over the API` {
+@Suite struct `Findings over the API` {
     let bench: Bench
     init() throws { bench = try Bench() }
 
@@ -112,7 +112,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `The front page's figures` {
+@Suite struct `The front page's figures` {
     @Test func `come from the relay, the database and reconciliation in one answer`() throws {
         let bench = try Bench(families: [
             MetricFamily("tallypost_in_flight", .gauge, "", [.init(.count(3), labels: [("destination", "https://a")])]),

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TallypostConsole
 
-@Suite(.timeLimit(.minutes(2))) struct `Hostile requests` {
+@Suite struct `Hostile requests` {
     let bench: Bench
     init() throws { bench = try Bench() }
 

@@ -41,7 +41,7 @@ private final class Folder {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `Files of reports` {
+@Suite struct `Files of reports` {
     private let folder: Folder
     private let page = "<!doctype html><title>Report</title>"
 

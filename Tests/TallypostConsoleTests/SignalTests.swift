@@ -4,7 +4,7 @@ import Testing
 
 @testable import TallypostConsole
 
-@Suite(.timeLimit(.minutes(2))) struct `Signals` {
+@Suite struct `Signals` {
     let bench: Bench
     init() throws { bench = try Bench() }
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import TallypostConsole
 
-@Suite(.timeLimit(.minutes(2))) struct `Waiting for the end of a task` {
+@Suite struct `Waiting for the end of a task` {
     let bench: Bench
     init() throws { bench = try Bench() }
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import TallypostDelivery
 
-@Suite(.timeLimit(.minutes(1))) struct BatchRequestTests {
+@Suite struct BatchRequestTests {
     private static let secret = "whsec_MfKQ9r8GKYqTwUPD8ILPZIo2LaLaSw"
     private static let now = Timestamp(microseconds: 1_767_323_045_678_999)
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import TallypostDelivery
 
-@Suite(.timeLimit(.minutes(1))) struct CurlCourierTests {
+@Suite struct CurlCourierTests {
     private func obliging() throws -> TestServer {
         try TestServer { connection in while connection.readRequest() != nil { connection.answer() } }
     }
