@@ -27,6 +27,8 @@ public struct ConsoleSettings: Sendable {
     package var reconcilesEvery: @Sendable () -> TimeSpan? = { nil }
     /// What the relay tells of itself, for the dashboard.
     package var families: @Sendable () -> [MetricFamily] = { [] }
+    /// How often an address may name a token that is none.
+    var misses = MissLimit()
     /// When the dispatch loop last turned, by CLOCK_BOOTTIME.
     public var lastTurn: @Sendable () -> Instant
     /// Whether the relay was told to stop.
@@ -66,7 +68,8 @@ public final class Console: Sendable {
     /// Starts what the settings name. The sockets are the console's from now on.
     public init(_ settings: ConsoleSettings) throws(ListenerFault) {
         if let socket = settings.public {
-            let service = SignalService(makeBox: settings.makeSignalBox, health: settings.health, notice: settings.notice)
+            let service = SignalService(
+                makeBox: settings.makeSignalBox, misses: settings.misses, health: settings.health, notice: settings.notice)
             signals = (try Self.start(socket, HTTPLimits(), service, service.stop), service)
             settings.notice(.listening("public", at: socket.name))
         } else {

@@ -73,11 +73,15 @@ public struct PurgeWalk: Sendable {
     private let most: Int
     private let target: TimeSpan
     private var cost = TimeSpan.zero
+    /// Steps in a row that were broken off though none can be shorter.
+    private var failures = 0
     /// How many rows the next step looks at for each that it may remove.
     private var spread = PurgeWalk.widest
 
     /// Rows that a step removes, at least, however slow the database is.
     static let least = 10
+    /// So many of the shortest steps broken off in a row are no longer one moment in which the database stood still.
+    static let mostFailures = 10
     /// A step looks at no more than so many times as many rows as it may remove.
     static let widest = 4
     /// A walk comes after fifty times as long as the last one took: it takes at most a fiftieth of the time …
@@ -106,6 +110,7 @@ public struct PurgeWalk: Sendable {
     ///   - cursor: the last id that it looked at, or, when it removed as many as it might, the last that it removed.
     public mutating func took(_ span: TimeSpan, removed: Int, looked: Int, upTo cursor: Int64) {
         self.cursor = cursor
+        failures = 0
         cost = cost + span
         spread = removed == 0 ? Self.widest : max(1, min(Self.widest, (looked + removed / 2) / removed))
         if span > target {
@@ -118,12 +123,17 @@ public struct PurgeWalk: Sendable {
     }
 
     /// A step was broken off because it took too long, and nothing of it stands: the next one is half as long.
-    /// - Returns: whether it can be shorter still.
+    /// - Returns: whether to go on; false: ten in a row that cannot be shorter came to nothing, and a person should hear of it.
     public mutating func brokeOff(after span: TimeSpan) -> Bool {
         cost = cost + span
-        guard rows > Self.least else { return false }
-        rows = max(Self.least, rows / 2)
-        return true
+        guard rows <= Self.least else {
+            rows = max(Self.least, rows / 2)
+            return true
+        }
+        failures += 1
+        guard failures == Self.mostFailures else { return true }
+        failures = 0
+        return false
     }
 
     /// The end was reached: how long to rest before the next walk begins at the start.

@@ -166,7 +166,11 @@ package import TallypostCore
     ) throws(StoreError) -> Int {
         let step = PostgresConnection.Step(name: operation, sql: sql, parameters: Self.list(parameters))
         guard isReading else { return try stream(step, each) }
-        _ = try link.run([.init(name: operation, sql: "SAVEPOINT tallypost_statement")])
+        do throws(StoreError) {
+            _ = try link.run([.init(name: operation, sql: "SAVEPOINT tallypost_statement")])
+        } catch {
+            throw named(error)
+        }
         let affected: Int
         do throws(StoreError) {
             affected = try stream(step, each)
@@ -174,12 +178,7 @@ package import TallypostCore
             var error = error
             // To the relay this says that it is on a standby; here, that a statement wants to write.
             if error.code == "25006" { error.kind = .permission }
-            if error.kind != .connection {
-                _ = try link.run([
-                    .init(name: operation, sql: "ROLLBACK TO SAVEPOINT tallypost_statement"),
-                    .init(name: operation, sql: "RELEASE SAVEPOINT tallypost_statement"),
-                ])
-            }
+            if error.kind != .connection { try returnToSavepoint(operation) }
             throw error
         }
         do throws(StoreError) {
@@ -188,6 +187,23 @@ package import TallypostCore
             throw Self.misuse(operation, "the statement ended the snapshot that it was to read: \(error.message)")
         }
         return affected
+    }
+
+    /// An interrupt may meet this, instead of the statement that it was meant for: then once more.
+    private func returnToSavepoint(_ operation: String) throws(StoreError) {
+        var interrupts = 0
+        while true {
+            do throws(StoreError) {
+                _ = try link.run([
+                    .init(name: operation, sql: "ROLLBACK TO SAVEPOINT tallypost_statement"),
+                    .init(name: operation, sql: "RELEASE SAVEPOINT tallypost_statement"),
+                ])
+                return
+            } catch {
+                interrupts += 1
+                guard error.code == "57014", interrupts < 10 else { throw named(error) }
+            }
+        }
     }
 
     /// By a function with the owner's rights: the relay's role adds no row itself.

@@ -181,7 +181,7 @@ private typealias Finding = TallypostReconciliation.Finding
             #expect(try store.reopenings(after: 0, upTo: first).first?.finishedAt == ended)
             _ = try desk.perform(.retry, on: TaskFilter(ids: Array(ids[1...])), by: "ada", why: "again", limit: 9)
             try database.update(ids, ["status": "completed", "finished_at": .time(ended)])
-            #expect(try database.makeStore().purge(RetentionPolicy(completed: .hours(1))).removed == 3)
+            #expect(try database.makeStore().purgeAll(RetentionPolicy(completed: .hours(1))) == 3)
             try database.execute("INSERT INTO task_events (event, by, why, detail) VALUES ('retry', 'x', 'y', 'no json')")
             let last = try store.lastEventID()
             #expect(try store.reopenings(after: first, upTo: last).map(\.was) == ["cancelled"])

@@ -191,16 +191,3 @@ import Testing
         }
     }
 }
-
-extension TaskStore {
-    /// Steps until the walk is over; how many rows they removed.
-    fileprivate func purgeAll(_ policy: RetentionPolicy) throws -> Int {
-        var removed = 0
-        for _ in 0..<10_000 {
-            let step = try purge(policy)
-            removed += step.removed
-            if step.rest != nil { return removed }
-        }
-        throw FixtureError("the walk does not end")
-    }
-}

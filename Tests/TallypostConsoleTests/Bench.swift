@@ -12,7 +12,9 @@ final class Bench {
     let adminPort: Int
     let publicPort: Int
 
-    init(token: String? = nil, hasFindings: Bool = true, families: [MetricFamily] = []) throws {
+    init(
+        token: String? = nil, hasFindings: Bool = true, families: [MetricFamily] = [], misses: MissLimit = MissLimit()
+    ) throws {
         let admin = try ListeningSocket(.tcp(host: "127.0.0.1", port: 0))
         let signals = try ListeningSocket(.tcp(host: "127.0.0.1", port: 0))
         adminPort = admin.port ?? 0
@@ -34,6 +36,7 @@ final class Bench {
             settings.openFindings = { [database, findings] () throws(StoreError) in try FakeFindingsDesk(database, findings) }
         }
         settings.families = { families }
+        settings.misses = misses
         console = try Console(settings)
     }
 

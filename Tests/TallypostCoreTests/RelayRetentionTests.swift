@@ -202,11 +202,14 @@ import Testing
         #expect(walk.looked > walk.rows)
     }
 
-    @Test func `a step broken off is halved, until it cannot be shorter`() {
+    @Test func `a step broken off is halved, until it cannot be shorter, and ten of those in a row are told`() {
         var walk = PurgeWalk(most: 100, target: .milliseconds(20))
-        var tries = 0
-        while walk.brokeOff(after: .milliseconds(40)) { tries += 1 }
-        #expect(walk.rows == 10 && tries == 4)
+        func triesUntilTold() -> Int { (1...100).first { _ in !walk.brokeOff(after: .milliseconds(40)) } ?? 0 }
+        #expect(triesUntilTold() == 14 && walk.rows == 10)
+        #expect(triesUntilTold() == 10)
+        for _ in 0..<9 { _ = walk.brokeOff(after: .milliseconds(40)) }
+        walk.took(.milliseconds(30), removed: 1, looked: 10, upTo: 1)
+        #expect(triesUntilTold() == 10)
     }
 
     @Test(arguments: [

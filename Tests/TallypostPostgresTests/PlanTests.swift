@@ -88,10 +88,14 @@ import Testing
             try database.query("SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'task_attempts'") == [["5000"]]
         }
         let before = try database.query(read)
-        #expect(try store.purge(RetentionPolicy()).removed == 100)
+        // A step that takes longer than 40 ms is broken off and made smaller.
+        var removed = 0
+        for _ in 0..<100 where removed == 0 { removed = try store.purge(RetentionPolicy()).removed }
+        #expect((1...100).contains(removed))
         store.close()
         try eventually {
-            try database.query("SELECT n_tup_del FROM pg_stat_user_tables WHERE relname = 'task_attempts'") == [["100"]]
+            try database.query(
+                "SELECT n_tup_del >= \(removed) FROM pg_stat_user_tables WHERE relname = 'task_attempts'") == [["t"]]
         }
         #expect(try database.query(read) == before, "no scan of a table")
         let successors = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'pending_tasks_successors'"

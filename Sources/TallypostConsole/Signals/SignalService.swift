@@ -5,12 +5,14 @@ import TallypostCore
 /// The token in the path is the only credential, so a path never comes back in an answer or a log line.
 final class SignalService: HTTPService {
     private let worker: SignalWorker
-    private let misses = MissLimit()
+    private let misses: MissLimit
     private let health: Health
 
     init(
-        makeBox: @escaping @Sendable () -> any SignalBox, health: Health, notice: @escaping @Sendable (ConsoleNotice) -> Void
+        makeBox: @escaping @Sendable () -> any SignalBox, misses: MissLimit, health: Health,
+        notice: @escaping @Sendable (ConsoleNotice) -> Void
     ) {
+        self.misses = misses
         worker = SignalWorker(makeBox: makeBox, misses: misses, notice: notice)
         self.health = health
     }
