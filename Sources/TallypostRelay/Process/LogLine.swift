@@ -23,7 +23,7 @@ struct LogLine {
             bytes.append(contentsOf: #"{"ts":""#.utf8)
             bytes.append(contentsOf: time.iso8601.utf8)
             bytes.append(contentsOf: #"","level":"\#(level.word)","msg":"#.utf8)
-            JSONText.append(message, to: &bytes)
+            JSONBytes.append(message, to: &bytes)
         }
     }
 
@@ -42,12 +42,12 @@ struct LogLine {
             }
         case .journal, .json:
             field.append(UInt8(ascii: ","))
-            JSONText.append(name, to: &field)
+            JSONBytes.append(name, to: &field)
             field.append(UInt8(ascii: ":"))
             switch value {
-            case .text(let text): JSONText.append(Self.bounded(Self.masked(text, in: name)), to: &field)
+            case .text(let text): JSONBytes.append(Self.bounded(Self.masked(text, in: name)), to: &field)
             case .integer(let number): field.append(contentsOf: "\(number)".utf8)
-            case .number(let number): JSONText.append(number, to: &field)
+            case .number(let number): JSONBytes.append(number, to: &field)
             case .truth(let truth): field.append(contentsOf: "\(truth)".utf8)
             }
         }

@@ -69,7 +69,7 @@ struct JSONWriter {
 
     private func write(_ string: String) {
         var text: [UInt8] = []
-        JSONText.append(string, to: &text)
+        JSONBytes.append(string, to: &text)
         output.write(bytes: text)
     }
 }

@@ -1,5 +1,5 @@
 /// Writes the pieces of JSON texts (RFC 8259) as bytes. Whoever uses it says where the commas go.
-public enum JSONText {
+public enum JSONBytes {
     /// A string in its quotes.
     public static func append(_ string: String, to text: inout [UInt8]) {
         text.append(UInt8(ascii: "\""))
