@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from harness.cli import CommandLine  # noqa: E402
 from harness.database import Database, PostgresDatabase, SQLiteDatabase  # noqa: E402
 from harness.postgres import PrivateServer, Scratch  # noqa: E402
-from harness.receiver import Receiver, Tripwire  # noqa: E402
+from harness.receiver import Receiver  # noqa: E402
 from harness.relay import Relay  # noqa: E402
+from harness.tripwire import Tripwire  # noqa: E402
 
 
 def pytest_configure() -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 from harness.database import Database
-from harness.receiver import Answer, Receiver, Tripwire
+from harness.receiver import Answer, Receiver
 from harness.routes import route
+from harness.tripwire import Tripwire
 from harness.waiting import eventually
 
 # Every way to write an address of this machine, or of a metadata service. {port}: where the tripwire listens.
