@@ -15,10 +15,11 @@ struct KeyLines {
 
     init(_ text: [UInt8]) {
         bytes = text
+        if text.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
         skipSpace()
         guard walkValue(path: "") else { return }
         skipSpace()
-        if let current { fail("\(Self.shown(current)) stands behind the end of the text") }
+        if current != nil { fail("\(shown) stands behind the end of the text") }
     }
 
     /// The line of a path, or of the nearest thing around it; nil when nothing is known.
@@ -40,9 +41,19 @@ struct KeyLines {
         return false
     }
 
-    private static func shown(_ byte: UInt8?) -> String {
-        guard let byte else { return "the end of the text" }
-        return (0x21...0x7E).contains(byte) ? "“\(Character(UnicodeScalar(byte)))”" : "a strange character"
+    /// What stands here.
+    private var shown: String {
+        let rest = String(decoding: bytes[position..<min(position + 4, bytes.count)], as: UTF8.self)
+        guard let scalar = rest.unicodeScalars.first else { return "the end of the text" }
+        if ("!"..."~").contains(scalar) { return "“\(scalar)”" }
+        let digits = String(scalar.value, radix: 16, uppercase: true)
+        return "the character U+\(String(repeating: "0", count: max(0, 4 - digits.count)))\(digits)"
+    }
+
+    /// White space, or the no-break space that pasting brings along: it ends a word, and Foundation takes it for none.
+    private var isAtSpace: Bool {
+        guard let byte = current else { return false }
+        return byte <= 0x20 || (byte == 0xC2 && position + 1 < bytes.count && bytes[position + 1] == 0xA0)
     }
 
     private mutating func advance() {
@@ -72,14 +83,9 @@ struct KeyLines {
                 }
                 return
             }
-            guard Self.isSpace(byte) else { return }
+            guard byte <= 0x20 else { return }
             advance()
         }
-    }
-
-    /// White space, and the bytes of what JSON5 counts as such beyond ASCII: a no-break space, a byte order mark.
-    private static func isSpace(_ byte: UInt8) -> Bool {
-        byte <= 0x20 || byte == 0xC2 || byte == 0xA0 || byte == 0xEF || byte == 0xBB || byte == 0xBF
     }
 
     private mutating func walkValue(path: String) -> Bool {
@@ -93,7 +99,7 @@ struct KeyLines {
         case UInt8(ascii: "\""), UInt8(ascii: "'"): return readString() != nil
         default:
             let start = position
-            while let byte = current, !Self.isSpace(byte), !",]}/".utf8.contains(byte) { advance() }
+            while let byte = current, !isAtSpace, !",]}/".utf8.contains(byte) { advance() }
             return checkWord(String(decoding: bytes[start..<position], as: UTF8.self))
         }
     }
@@ -105,11 +111,13 @@ struct KeyLines {
         if digits.hasPrefix("0x") || digits.hasPrefix("0X") {
             return digits.count > 2 && digits.dropFirst(2).utf8.allSatisfy("0123456789abcdefABCDEF".utf8.contains)
         }
+        // An octal number, elsewhere.
+        if digits.first == "0", let second = digits.dropFirst().first, ("0"..."9").contains(second) { return false }
         return digits.utf8.allSatisfy("0123456789.eE+-".utf8.contains) && Double(digits) != nil
     }
 
     private mutating func checkWord(_ word: String) -> Bool {
-        guard !word.isEmpty else { return fail("a value is missing before \(Self.shown(current))") }
+        guard !word.isEmpty else { return fail("a value is missing before \(shown)") }
         if ["true", "false", "null", "Infinity", "NaN"].contains(word) { return true }
         guard "+-.0123456789".utf8.contains(word.utf8[word.startIndex]) else {
             return fail("“\(word)” is no value; a string stands in quotation marks")
@@ -128,12 +136,12 @@ struct KeyLines {
                 return true
             }
             let keyLine = line
-            guard let key = readKey() else { return fail("a key is missing before \(Self.shown(current))") }
+            guard let key = readKey() else { return fail("a key is missing before \(shown)") }
             let inner = path.isEmpty ? key : "\(path).\(key)"
             if !seen.insert(key).inserted { duplicates.append((inner, keyLine)) }
             lines[inner] = keyLine
             skipSpace()
-            guard current == UInt8(ascii: ":") else { return fail("“\(key)” has no colon behind it, but \(Self.shown(current))") }
+            guard current == UInt8(ascii: ":") else { return fail("“\(key)” has no colon behind it, but \(shown)") }
             advance()
             skipSpace()
             guard walkValue(path: inner) else { return false }
@@ -141,7 +149,7 @@ struct KeyLines {
             if current == UInt8(ascii: ",") {
                 advance()
             } else if current != UInt8(ascii: "}") {
-                return fail("a comma is missing before \(Self.shown(current))")
+                return fail("a comma is missing before \(shown)")
             }
         }
     }
@@ -161,7 +169,7 @@ struct KeyLines {
             if current == UInt8(ascii: ",") {
                 advance()
             } else if current != UInt8(ascii: "]") {
-                return fail("a comma is missing before \(Self.shown(current))")
+                return fail("a comma is missing before \(shown)")
             }
         }
     }
@@ -169,7 +177,7 @@ struct KeyLines {
     private mutating func readKey() -> String? {
         if current == UInt8(ascii: "\"") || current == UInt8(ascii: "'") { return readString() }
         let start = position
-        while let byte = current, byte > 0x20, !":,{}[]\"'/".utf8.contains(byte) { advance() }
+        while let byte = current, !isAtSpace, !":,{}[]\"'/".utf8.contains(byte) { advance() }
         return position > start ? String(decoding: bytes[start..<position], as: UTF8.self) : nil
     }
 
@@ -186,6 +194,8 @@ struct KeyLines {
             if byte == UInt8(ascii: "\\"), let escaped = current {
                 text.append(escaped)
                 advance()
+                // A line that goes on, in a text with Windows' line ends.
+                if escaped == UInt8(ascii: "\r"), current == UInt8(ascii: "\n") { advance() }
             } else {
                 text.append(byte)
             }

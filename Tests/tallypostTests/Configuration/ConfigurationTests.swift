@@ -7,6 +7,22 @@ import Testing
 @testable import tallypost
 
 @Suite struct ConfigurationTests {
+    @Test func `all that JSON5 allows is read`() throws {
+        let text = """
+            \u{FEFF}// A byte order mark, comments, every kind of number and string.
+            { /* one
+                 two */ 'routes': { $a_1: { url: 'https://h/x', "timeoutSeconds": 0x1F, maxAttempts: +3,
+                retry: { schedule: ['1s',], }, headers: { 'X-A': "it's \\"0x0x\\" 0x1e-" }, concurrency: 5e1 } },
+              \tallow:\u{B}[],\r\n alerts: [{ url: "https://h/", failureRateOver: .5, name: 'a' },
+                { url: "https://h/b", name: 'b', failureRateOver: 1. }] }
+            """
+        let configuration = try TemporaryDirectory().load(text, environment: [:])
+        let route = try #require(configuration.routes["$a_1"])
+        #expect(route.policy.timeout == .seconds(31) && route.policy.maxAttempts == 3 && route.policy.concurrency == 50)
+        #expect(configuration.alerts.map(\.settings.failureRateOver) == [0.5, 1])
+        #expect(route.wire.headers == [try HeaderField(name: "X-A", value: "it's \"0x0x\" 0x1e-")])
+    }
+
     @Test func `the contract's example is accepted, and all of it is carried out`() throws {
         let directory = try TemporaryDirectory()
         let secret = try directory.write("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", to: "mail-signing")
