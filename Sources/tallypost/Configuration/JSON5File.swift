@@ -24,7 +24,8 @@ struct JSON5File {
         do {
             let decoder = JSONDecoder()
             decoder.allowsJSON5 = true
-            tree = try decoder.decode(JSONValue.self, from: data)
+            // A number that ends the text is read beyond its end, but for this.
+            tree = try decoder.decode(JSONValue.self, from: data + [UInt8(ascii: "\n")])
         } catch {
             throw refusal("is no JSON5: it cannot be parsed")
         }

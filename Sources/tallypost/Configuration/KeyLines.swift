@@ -113,7 +113,7 @@ struct KeyLines {
         }
         // An octal number, elsewhere.
         if digits.first == "0", let second = digits.dropFirst().first, ("0"..."9").contains(second) { return false }
-        return digits.utf8.allSatisfy("0123456789.eE+-".utf8.contains) && Double(digits) != nil
+        return digits.utf8.allSatisfy("0123456789.eE+-".utf8.contains) && Double(digits)?.isFinite == true
     }
 
     private mutating func checkWord(_ word: String) -> Bool {
