@@ -81,7 +81,7 @@ import Testing
     }
 }
 
-/// Asks again until it is true, for at most half a minute.
+/// Asks again until it is true, for at most a minute.
 func eventually(_ condition: () throws -> Bool) throws {
     let deadline = Moment.now() + .seconds(60)
     while try !condition() {
