@@ -7,7 +7,7 @@ struct JSON5File {
 
     /// - Parameters:
     ///   - path: The file.
-    ///   - option: What named it, `--config`: told to whom it cannot be read for.
+    ///   - option: What named it, `--config`; said where the file cannot be read.
     /// - Throws: That the file is not there, may not be read or is no JSON5, with the line.
     init(reading path: String, option: String) throws(ConfigurationProblem) {
         func refusal(_ message: String, line: Int? = nil) -> ConfigurationProblem {
