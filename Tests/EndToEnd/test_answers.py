@@ -158,7 +158,7 @@ def test_a_row_overrides_attempts_and_timeout(database: Database, receiver: Rece
     row = final(database, quick)
     assert (row["status"], row["attempts"], row["response_status"]) == ("failed", 1, None)
     assert "no answer" in row["last_error"]
-    assert 1 <= time.monotonic() - began < 20
+    assert 1 <= time.monotonic() - began < 10
 
 
 def test_zero_attempts_means_for_ever(sqlite, receiver: Receiver, relay) -> None:
@@ -195,7 +195,7 @@ def test_nothing_is_sent_before_its_time(database: Database, receiver: Receiver,
     eventually(lambda: receiver.got(key="later"))
     # A millisecond of rounding in SQLite's text.
     assert receiver.one(key="later").at - asked >= 1.499
-    assert receiver.one(key="later").at - asked < 10
+    assert receiver.one(key="later").at - asked < 4
     assert receiver.one(key="now").at < receiver.one(key="later").at
 
 

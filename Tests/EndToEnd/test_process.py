@@ -12,15 +12,15 @@ from harness.waiting import eventually
 
 
 def test_systemd_hears_ready_watchdog_reloading_and_stopping(database: Database, receiver: Receiver, relay) -> None:
-    running = relay(database, routes={"task": route(receiver.url())}, environment={"WATCHDOG_USEC": "2000000"}).start()
+    running = relay(database, routes={"task": route(receiver.url())}, environment={"WATCHDOG_USEC": "1000000"}).start()
     notify = running.notify
 
     def pings() -> list[float]:
         return [at for at, text in list(notify.messages) if "WATCHDOG=1" in text.splitlines()]
 
-    eventually(lambda: len(pings()) >= 5, 30)
+    eventually(lambda: len(pings()) >= 5)
     gaps = [second - first for first, second in zip(pings(), pings()[1:])]
-    assert max(gaps) < 2, "never later than systemd's patience"
+    assert max(gaps) < 1, "never later than systemd's patience"
     seen = len(notify.messages)
     running.reload(json.loads(running.config.read_text()))
     lines = notify.lines(seen)
@@ -37,15 +37,15 @@ def test_the_watchdog_is_fed_while_the_database_is_locked_and_the_receiver_hangs
     sqlite: SQLiteDatabase, receiver: Receiver, relay
 ) -> None:
     receiver.always(Hang())
-    running = relay(sqlite, routes={"task": route(receiver.url(), timeoutSeconds=2)}, environment={"WATCHDOG_USEC": "3000000"}).start()
+    running = relay(sqlite, routes={"task": route(receiver.url(), timeoutSeconds=2)}, environment={"WATCHDOG_USEC": "1600000"}).start()
     sqlite.insert_many(20, "k")
     eventually(lambda: receiver.got())
     holder = sqlite.connect()
     holder.execute("BEGIN IMMEDIATE")
     seen = len(running.notify.messages)
-    eventually(lambda: running.notify.lines(seen).count("WATCHDOG=1") >= 4, 30)
+    eventually(lambda: running.notify.lines(seen).count("WATCHDOG=1") >= 4, 8)
     times = [at for at, text in running.notify.messages[seen:] if "WATCHDOG=1" in text]
-    assert max(second - first for first, second in zip(times, times[1:])) < 3
+    assert max(second - first for first, second in zip(times, times[1:])) < 1.6
     holder.execute("ROLLBACK")
     holder.close()
 
@@ -98,8 +98,8 @@ def test_a_second_sigterm_exits_at_once(database: Database, receiver: Receiver, 
     eventually(lambda: "STOPPING=1" in running.notify.lines())
     began = time.monotonic()
     running.signal(signal.SIGTERM)
-    running.wait(20)
-    assert time.monotonic() - began < 10
+    running.wait(5)
+    assert time.monotonic() - began < 2
     assert database.statuses() == {"processing": 1}, "left to its lease"
 
 

@@ -35,7 +35,7 @@ final class PoolerProcess: Sendable {
         process = try GuardedProcess(
             GuardedProcess.asOwner + ["/usr/sbin/pgbouncer", "\(directory)/pgbouncer.ini"], signal: "TERM", directory: directory,
             log: "\(directory)/pgbouncer.log")
-        let deadline = Date(timeIntervalSinceNow: 60)
+        let deadline = Date(timeIntervalSinceNow: 10)
         while true {
             do {
                 _ = try PostgresSession(url: try server.url(database: "postgres", port: port))

@@ -77,7 +77,7 @@ public final class PostgresServer: Sendable {
             GuardedProcess.asOwner + [try Self.program("postgres"), "-D", own.directory + "/data"], signal: "QUIT",
             directory: own.directory, log: "\(own.directory)/server.log")
         own.process.withLock { $0 = process }
-        let deadline = Date(timeIntervalSinceNow: 60)
+        let deadline = Date(timeIntervalSinceNow: 30)
         while true {
             do {
                 _ = try PostgresSession(url: url)

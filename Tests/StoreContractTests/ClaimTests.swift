@@ -296,9 +296,8 @@ func time(_ value: ColumnValue?) -> Timestamp? {
     if case .time(let time) = value { time } else { nil }
 }
 
-/// Equal within 20 s: more than what lies between two readings of a clock on a machine that stands still for a while, less than
-/// what tells one of the spans of these tests from another.
+/// Equal within two seconds: what lies between two readings of a clock on a busy machine.
 func near(_ span: TimeSpan, _ expected: TimeSpan) -> Bool {
     let difference = span - expected
-    return difference < .seconds(20) && difference > .seconds(-20)
+    return difference < .seconds(2) && difference > .seconds(-2)
 }

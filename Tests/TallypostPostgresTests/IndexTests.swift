@@ -81,10 +81,10 @@ import Testing
     }
 }
 
-/// Asks again until it is true, for at most a minute.
+/// Asks again until it is true, for at most half a minute.
 func eventually(_ condition: () throws -> Bool) throws {
-    let deadline = Moment.now() + .seconds(60)
+    let deadline = Moment.now() + .seconds(30)
     while try !condition() {
-        guard Moment.now() < deadline else { throw FixtureError("it did not come true within 60 s") }
+        guard Moment.now() < deadline else { throw FixtureError("it did not come true within 30 s") }
     }
 }

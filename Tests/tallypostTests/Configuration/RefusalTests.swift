@@ -227,8 +227,9 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     }
 
     @Test func `any text at all is read or refused, never the end of the process`() throws {
-        // Seeds of long hunts found what the pieces below are made of; a run of the tests takes the same texts each time.
-        var random = RandomSource(seed: 790_089_705_226_605_928)
+        let seed = UInt64.random(in: 0 ... .max)
+        print("seed of the random configurations: \(seed)")
+        var random = RandomSource(seed: seed)
         let pieces = [
             "{", "}", "[", "]", ":", ",", "'", "\"", "\\", "//", "/*", "*/", "\n", " ", "a", "routes", "1", "-", ".5", "0x",
             "e", "+", "\u{A0}", "true", "é", "\u{0}",
